@@ -1,0 +1,35 @@
+#include "calibration/parallel.h"
+
+#include <tbb/global_control.h>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+
+#include <algorithm>
+
+namespace terse::calibration {
+
+struct ThreadLimit::Control {
+  tbb::global_control control;
+};
+
+ThreadLimit::ThreadLimit(int64_t threads)
+    : control_(new Control{
+          tbb::global_control(tbb::global_control::max_allowed_parallelism,
+                              static_cast<size_t>(threads > 0 ? threads : tbb::this_task_arena::max_concurrency()))}) {}
+
+ThreadLimit::~ThreadLimit() { delete control_; }
+
+int64_t thread_count() {
+  return std::min(static_cast<int64_t>(tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism)),
+                  static_cast<int64_t>(tbb::this_task_arena::max_concurrency()));
+}
+
+void parallel_for(int64_t count, const std::function<void(int64_t)>& body) {
+  tbb::parallel_for(int64_t{0}, count, body, tbb::simple_partitioner());
+}
+
+void parallel_ranges(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
+  parallel_for((count + grain - 1) / grain, [&](int64_t i) { body(i * grain, std::min(count, (i + 1) * grain)); });
+}
+
+}  // namespace terse::calibration

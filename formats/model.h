@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "formats/graph.h"
+
+namespace terse {
+
+/// A model as read: its graph, and what its file says beside it.
+struct Model {
+  Graph graph;
+  std::map<std::string, int64_t> opsets;  ///< domain -> version; "" is ONNX's own
+  int64_t ir_version = 0;
+  std::string producer_name, producer_version, domain, doc;
+  int64_t model_version = 0;
+  std::vector<std::pair<std::string, std::string>> metadata;
+  std::string opaque;  ///< top-level fields that terse does not know, in the file's own encoding
+
+  std::filesystem::path path;
+  std::string_view format;  ///< a row of `formats()`
+  int64_t file_bytes = 0;   ///< of all files of the model
+};
+
+/// How weights are spelled in ONNX files (DESIGN.md, "Lowering to ONNX").
+enum class OnnxStyle {
+  contrib,   ///< com.microsoft operators: what onnxruntime runs fastest
+  standard,  ///< ONNX's own operators only
+};
+
+struct WriteOptions {
+  bool external_data = false;  ///< weights in a file of their own, whatever the size
+  OnnxStyle onnx_style = OnnxStyle::contrib;
+};
+
+/// What a writer would write, to the byte.
+struct Layout {
+  struct File {
+    std::string name;  ///< relative to the folder of the output
+    int64_t bytes = 0;
+  };
+  struct Entry {
+    ValueId value = kNoValue;
+    std::string file;
+    int64_t bytes = 0;  ///< of everything stored for it: codes, scales, tables, padding
+  };
+  std::vector<File> files;
+  std::vector<Entry> entries;  ///< one a constant with data of its own
+
+  int64_t total_bytes() const;
+};
+
+/// One row a file format. `layout` touches no weight and accepts planned encodings; `write` streams.
+struct FormatRow {
+  std::string_view name;       ///< as in --to
+  std::string_view extension;  ///< ".onnx"
+  std::string_view encodings;  ///< what it can hold, for `terse passes` and for errors
+  Model (*open)(const std::filesystem::path& path);
+  Layout (*layout)(const Model& model, const std::filesystem::path& path, const WriteOptions& options);
+  void (*write)(const Model& model, const std::filesystem::path& path, const WriteOptions& options);
+  /// Error unsupported, naming tensor, target and what the target can hold, if a weight's encoding cannot be written.
+  void (*check)(const Model& model, const WriteOptions& options);
+};
+
+std::span<const FormatRow> formats();
+
+/// The row whose extension `path` has. Error usage lists the known ones.
+const FormatRow& format_of(const std::filesystem::path& path);
+const FormatRow& get_format(std::string_view name);
+
+/// Reads a model into canonical form, roles assigned. Errors: io, input (with the file's name), unsupported.
+Model open_model(const std::filesystem::path& path);
+
+}  // namespace terse

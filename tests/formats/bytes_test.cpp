@@ -1,0 +1,67 @@
+#include "formats/bytes.h"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "formats/error.h"
+#include "tests/temporary_folder.h"
+
+namespace terse {
+namespace {
+
+TEST_SUITE("formats/bytes") {
+  TEST_CASE("a committed file holds what was written, small and large pieces alike") {
+    const TemporaryFolder folder;
+    const std::string large(3 << 20, 'x');
+    AtomicFile file(folder.path() / "a");
+    file.write("head");
+    file.write(large);
+    file.write("tail");
+    CHECK_FALSE(std::filesystem::exists(folder.path() / "a"));
+    file.commit();
+    CHECK(read_text(folder.path() / "a") == "head" + large + "tail");
+    CHECK(folder.count() == 1);
+  }
+
+  TEST_CASE("a file that is not committed leaves nothing behind") {
+    const TemporaryFolder folder;
+    { AtomicFile(folder.path() / "a").write("lost"); }
+    CHECK(folder.count() == 0);
+  }
+
+  TEST_CASE("what cannot be opened or created is an io error that names it") {
+    const TemporaryFolder folder;
+    CHECK_THROWS_WITH_AS(MappedFile::open("/nowhere/x"), "/nowhere/x: cannot open: No such file or directory", Error);
+    CHECK_THROWS_AS(MappedFile::open(folder.path()), Error);
+    CHECK_THROWS_AS(AtomicFile("/nowhere/x"), Error);
+    if (::access("/dev/full", W_OK) == 0) {
+      CHECK_THROWS_AS(write_text("/dev/full/x", "text"), Error);
+    }
+  }
+
+  TEST_CASE("slices stay inside the file") {
+    const TemporaryFolder folder;
+    write_text(folder.path() / "a", "0123456789");
+    const auto file = MappedFile::open(folder.path() / "a");
+    CHECK(file->slice(2, 3).size() == 3);
+    CHECK(file->slice(10, 0).empty());
+    for (const auto& [offset, length] :
+         {std::pair<int64_t, int64_t>{8, 3}, {-1, 1}, {0, -1}, {11, 0}, {1, INT64_MAX}}) {
+      CAPTURE(offset);
+      CHECK_THROWS_AS((void)file->slice(offset, length), Error);
+    }
+    release_pages(file->bytes());
+    CHECK(static_cast<char>(file->bytes()[9]) == '9');
+  }
+
+  TEST_CASE("an empty file maps to no bytes") {
+    const TemporaryFolder folder;
+    write_text(folder.path() / "a", "");
+    CHECK(MappedFile::open(folder.path() / "a")->bytes().empty());
+  }
+}
+
+}  // namespace
+}  // namespace terse
