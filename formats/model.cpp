@@ -1,0 +1,62 @@
+#include "formats/model.h"
+
+#include <algorithm>
+#include <array>
+
+#include "formats/error.h"
+#include "formats/onnx/reader.h"
+
+namespace terse {
+namespace {
+
+Model open_onnx(const std::filesystem::path& path) { return onnx::read(path); }
+
+constexpr std::array kFormats = {
+    FormatRow{
+        .name = "onnx",
+        .extension = ".onnx",
+        .encodings = "any float type; affine of 2, 4 or 8 bits; codebooks",
+        .open = open_onnx,
+        .layout = nullptr,
+        .write = nullptr,
+        .check = nullptr,
+    },
+};
+
+std::string known(std::string_view FormatRow::*what) {
+  std::string list;
+  for (const FormatRow& row : kFormats) {
+    list += fmt::format("{}{}", list.empty() ? "" : ", ", row.*what);
+  }
+  return list;
+}
+
+template <typename Matches>
+const FormatRow* find_format(Matches&& matches) {
+  const auto* found = std::find_if(kFormats.begin(), kFormats.end(), matches);
+  return found == kFormats.end() ? nullptr : found;
+}
+
+}  // namespace
+
+std::span<const FormatRow> formats() { return kFormats; }
+
+const FormatRow& format_of(const std::filesystem::path& path) {
+  const std::string extension = path.extension().string();
+  if (const FormatRow* row = find_format([&](const FormatRow& r) { return r.extension == extension; })) {
+    return *row;
+  }
+  throw Error(Kind::usage, "{}: extension '{}' names no format, expected one of {}", path.string(), extension,
+              known(&FormatRow::extension));
+}
+
+const FormatRow& get_format(std::string_view name) {
+  if (const FormatRow* row = find_format([&](const FormatRow& r) { return r.name == name; })) {
+    return *row;
+  }
+  throw Error(Kind::usage, "'{}' is no format, expected one of {}", name, known(&FormatRow::name));
+}
+
+Model open_model(const std::filesystem::path& path) { return format_of(path).open(path); }
+
+}  // namespace terse

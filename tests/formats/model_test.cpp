@@ -1,0 +1,32 @@
+#include "formats/model.h"
+
+#include <doctest/doctest.h>
+
+#include "formats/error.h"
+
+namespace terse {
+namespace {
+
+TEST_SUITE("formats/model") {
+  TEST_CASE("a path's extension names its format") {
+    CHECK(format_of("a/model.onnx").name == "onnx");
+    CHECK(get_format("onnx").extension == ".onnx");
+  }
+
+  TEST_CASE("an unknown extension is wrong usage, and the error lists the known ones") {
+    CHECK_THROWS_WITH_AS((void)format_of("model.bin"),
+                         "model.bin: extension '.bin' names no format, expected one of .onnx", Error);
+    CHECK_THROWS_WITH_AS((void)get_format("pt"), "'pt' is no format, expected one of onnx", Error);
+  }
+
+  TEST_CASE("opening a model gives its path and format") {
+    const std::filesystem::path path = std::filesystem::path(TERSE_TESTDATA) / "lm/dynamo.onnx";
+    const Model model = open_model(path);
+    CHECK(model.path == path);
+    CHECK(model.format == "onnx");
+    CHECK_FALSE(model.graph.main.nodes.empty());
+  }
+}
+
+}  // namespace
+}  // namespace terse
