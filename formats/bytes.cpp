@@ -34,6 +34,9 @@ void write_all(int descriptor, std::span<const std::byte> bytes, const std::file
   }
 }
 
+/// How the temporary files of this process are called, between the name of the file to be and a number.
+std::string temporary_mark() { return fmt::format(".tmp-{}-", ::getpid()); }
+
 /// A rename is durable once its folder is synced. Some file systems cannot sync folders: that is no error.
 void sync_folder(const std::filesystem::path& folder) {
   const int descriptor = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -98,7 +101,7 @@ void release_pages(std::span<const std::byte> bytes) {
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
   static std::atomic<int> counter = 0;  // two files of one process may share a name in different folders
   temporary_ = path_;
-  temporary_ += fmt::format(".tmp-{}-{}", ::getpid(), counter++);
+  temporary_ += temporary_mark() + std::to_string(counter++);
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor_ < 0) {
     throw io_error(path_, "create");
@@ -143,6 +146,16 @@ void AtomicFile::commit() {
     throw error;
   }
   sync_folder(path_.parent_path());
+}
+
+void remove_temporaries(const std::filesystem::path& folder) noexcept {
+  const std::string mark = temporary_mark();
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    if (entry.path().filename().native().find(mark) != std::string::npos) {
+      std::filesystem::remove(entry.path(), ignored);
+    }
+  }
 }
 
 std::string read_text(const std::filesystem::path& path) {

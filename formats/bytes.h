@@ -67,6 +67,10 @@ class AtomicFile : public Sink {
   int64_t written_ = 0;
 };
 
+/// Removes what AtomicFiles of this process have begun in `folder` and not committed: for the end by a signal, when no
+/// destructor runs. Reports nothing.
+void remove_temporaries(const std::filesystem::path& folder) noexcept;
+
 /// A whole small text file. Error io.
 std::string read_text(const std::filesystem::path& path);
 

@@ -31,7 +31,7 @@ forbid(passes "cli/")
 foreach(folder formats calibration passes cli)
   forbid(${folder} "onnx/|google/protobuf" formats/onnx/)
   forbid(${folder} "CLI/" cli/)
-  forbid(${folder} "dnnl|oneapi/" calibration/gemm)
+  forbid(${folder} "dnnl|oneapi/" calibration/gemm calibration/isa)
   forbid(${folder} "nlohmann/" cli/ formats/)
 endforeach()
 

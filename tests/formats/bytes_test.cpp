@@ -31,6 +31,16 @@ TEST_SUITE("formats/bytes") {
     CHECK(folder.count() == 0);
   }
 
+  TEST_CASE("files that are begun and not committed can be removed from outside") {
+    const TemporaryFolder folder;
+    write_text(folder.path() / "done", "kept");
+    AtomicFile begun(folder.path() / "begun");
+    CHECK(folder.count() == 2);
+    remove_temporaries(folder.path());
+    CHECK(folder.count() == 1);
+    remove_temporaries(folder.path() / "absent");
+  }
+
   TEST_CASE("what cannot be opened or created is an io error that names it") {
     const TemporaryFolder folder;
     CHECK_THROWS_WITH_AS(MappedFile::open("/nowhere/x"), "/nowhere/x: cannot open: No such file or directory", Error);

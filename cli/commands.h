@@ -1,0 +1,12 @@
+#pragma once
+
+#include "cli/command.h"
+
+namespace terse::cli {
+
+// A setup a command, each in the file of its name; commands.cpp has the table.
+Action setup_check(Arguments& arguments);
+Action setup_compare(Arguments& arguments);
+Action setup_inspect(Arguments& arguments);
+
+}  // namespace terse::cli

@@ -1,0 +1,65 @@
+#include "cli/interrupts.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "formats/bytes.h"
+
+namespace terse::cli {
+namespace {
+
+constexpr int kStop = SIGUSR1;  // from the destructor: the program ends by itself
+
+sigset_t watched_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGINT, SIGTERM, kStop}) {
+    sigaddset(&set, signal);
+  }
+  return set;
+}
+
+}  // namespace
+
+struct Interrupts::State {
+  std::mutex mutex;
+  std::vector<std::filesystem::path> folders;
+  std::thread thread;
+
+  void watch() {
+    const sigset_t set = watched_signals();
+    int signal = 0;
+    ::sigwait(&set, &signal);
+    if (signal == kStop) {
+      return;
+    }
+    const std::lock_guard lock(mutex);
+    for (const auto& folder : folders) {
+      remove_temporaries(folder);
+    }
+    ::_exit(128 + signal);
+  }
+};
+
+Interrupts::Interrupts() : state_(std::make_unique<State>()) {
+  const sigset_t set = watched_signals();
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  state_->thread = std::thread([state = state_.get()] { state->watch(); });
+}
+
+Interrupts::~Interrupts() {
+  ::pthread_kill(state_->thread.native_handle(), kStop);
+  state_->thread.join();
+}
+
+void Interrupts::will_write(const std::filesystem::path& path) {
+  const std::lock_guard lock(state_->mutex);
+  state_->folders.push_back(path.has_parent_path() ? path.parent_path() : ".");
+}
+
+}  // namespace terse::cli
