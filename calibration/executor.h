@@ -9,12 +9,14 @@
 
 namespace terse::calibration {
 
+class Plan;
+
 /// One complete set of graph inputs by name.
 using Sample = std::map<std::string, Tensor, std::less<>>;
 
 struct ExecutorOptions {
-  std::vector<std::string>
-      outputs;  ///< which graph outputs to compute; empty: all. Nodes that only others need are not run.
+  std::vector<std::string> outputs;  ///< names of the values to compute, outputs or inner ones; empty: all graph
+                                     ///< outputs. Nodes that only others need are not run.
 };
 
 /// Runs a model's graph: turns it once into steps (operators upgraded to their newest form, weights packed for the
@@ -29,7 +31,7 @@ class Executor {
   Executor(Executor&&) noexcept;
   Executor& operator=(Executor&&) noexcept;
 
-  const std::vector<std::string>& output_names() const;
+  const std::vector<std::string>& output_names() const { return output_names_; }
 
   /// The outputs, in the order of output_names. Any number of threads may run samples at once; the result does not
   /// depend on how many. Errors: input if an input is missing (lists all), unknown, or of another type or shape than
@@ -37,8 +39,11 @@ class Executor {
   std::vector<Tensor> run(const Sample& sample) const;
 
  private:
-  struct Plan;
   std::unique_ptr<const Plan> plan_;
+  std::vector<std::string> output_names_;
 };
+
+/// Checks a sample as Executor::run does and puts it into a plan's frame: for those who run a plan's steps themselves.
+void load_sample(const Plan& plan, const Sample& sample, std::vector<Tensor>& frame);
 
 }  // namespace terse::calibration

@@ -7,28 +7,37 @@
 
 namespace terse::calibration {
 
-/// The right operand of a product, decoded and laid out once for many products. Immutable; shared between threads.
+// Products of f32 matrices: the one door to oneDNN.
+//
+// Rows of the result are cut into panels of a fixed number and panels are computed in parallel, so the bits do not
+// depend on the number of threads. With AVX-512 they do not depend on how rows are split into calls either (measured:
+// oneDNN's kernels give a row the same bits in a product of any height); with narrower vectors only splits at
+// multiples of kPanelRows keep them.
+
+inline constexpr int64_t kPanelRows = 256;
+
+/// The right operand of a product, ready for many products. Immutable; shared between threads. Dense f32 weights are
+/// read where they lie, in a mapped file and in either orientation (measured: oneDNN's own layout would save 3 to 10 %
+/// of the time and cost a copy); others are decoded to f32 once.
 class PackedMatrix {
  public:
   /// A weight of logical shape [out, in] (read as B^T) or, with `Operand::plain`, a matrix [in, out] as it stands.
   enum class Operand { plain, transposed };
+  /// Error input if the encoding is no matrix, unsupported if it holds no floats.
   static std::shared_ptr<const PackedMatrix> pack(const Encoding& encoding, Operand operand);
-  ~PackedMatrix();
-  PackedMatrix(const PackedMatrix&) = delete;
-  PackedMatrix& operator=(const PackedMatrix&) = delete;
 
-  int64_t depth() const;    ///< in: the length of the sums
-  int64_t columns() const;  ///< out
+  int64_t depth() const { return depth_; }      ///< in: the length of the sums
+  int64_t columns() const { return columns_; }  ///< out
 
  private:
   friend void multiply(const float* a, int64_t rows, const PackedMatrix& b, float* c);
-  struct Data;
-  explicit PackedMatrix(std::unique_ptr<const Data> data);
-  std::unique_ptr<const Data> data_;
+  PackedMatrix(Tensor values, int64_t depth, int64_t columns, Operand stored);
+  Tensor values_;
+  int64_t depth_, columns_;
+  Operand stored_;  ///< transposed: values_ is [columns, depth]
 };
 
-/// c[rows, columns] = a[rows, depth] * b, f32, row-major. Same bits for any number of threads and however rows are
-/// split into calls.
+/// c[rows, columns] = a[rows, depth] * b, f32, row-major.
 void multiply(const float* a, int64_t rows, const PackedMatrix& b, float* c);
 
 /// A plain product with leading dimensions: c[m, n] = op(a) * op(b), f32. `lda`, `ldb`, `ldc` in elements;

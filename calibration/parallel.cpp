@@ -29,6 +29,10 @@ void parallel_for(int64_t count, const std::function<void(int64_t)>& body) {
 }
 
 void parallel_ranges(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
+  if (count > 0 && count <= grain) {
+    body(0, count);
+    return;
+  }
   parallel_for((count + grain - 1) / grain, [&](int64_t i) { body(i * grain, std::min(count, (i + 1) * grain)); });
 }
 

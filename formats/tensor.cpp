@@ -148,8 +148,12 @@ Tensor Tensor::strings(Shape shape, std::vector<std::string> values) {
   return tensor;
 }
 
+bool Tensor::is_aligned() const {
+  return reinterpret_cast<uintptr_t>(bytes_.data()) % element_alignment(dtype_) == 0;
+}
+
 Tensor Tensor::aligned() const {
-  if (reinterpret_cast<uintptr_t>(bytes_.data()) % element_alignment(dtype_) == 0) {
+  if (is_aligned()) {
     return *this;
   }
   Tensor copy = uninitialized(dtype_, shape_);

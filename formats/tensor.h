@@ -128,7 +128,9 @@ class Tensor {
   template <typename T>
   std::span<T> mutable_values();
 
-  /// This tensor, or a copy of it if its bytes are not aligned for its element type.
+  /// True if the bytes are aligned for the element type.
+  bool is_aligned() const;
+  /// This tensor, or a copy of it if it is not aligned.
   Tensor aligned() const;
 
   /// Gives the pages of [offset_bytes, offset_bytes + length_bytes) back if they are mapped from a file (they are read

@@ -18,6 +18,11 @@ struct OpCall {
   /// The right operand of a MatMul or Gemm if it is a constant, packed once for all calls; else null (and then
   /// inputs[1] holds it).
   const PackedMatrix* packed_weight = nullptr;
+  /// The table of a Gather along axis 0 if it is a constant that would have to be decoded first; else null (and then
+  /// inputs[0] holds it).
+  const Encoding* table = nullptr;
+  /// What the graph says of the first output's type; undefined if it says nothing.
+  DType declared_dtype = DType::undefined;
 
   /// Input `index`. Error input if it is missing.
   const Tensor& input(size_t index) const;
@@ -30,6 +35,10 @@ struct OpCall {
 /// on f16 and bf16 is done in f32 and the result rounded to the type of the node's output. Error input or unsupported;
 /// the executor adds the node's name.
 using OpFunction = std::vector<Tensor> (*)(const OpCall& call);
+
+/// Gather along axis 0 of `call.table`: decodes the rows that are asked for and no others. The executor runs it in
+/// place of Gather where it fits.
+std::vector<Tensor> gather_table(const OpCall& call);
 
 struct OpRow {
   std::string_view domain;  ///< "" for ONNX's own

@@ -7,7 +7,20 @@ namespace ops {
 
 // Each is defined in a file of this folder.
 using Operator = std::vector<Tensor>(const OpCall& call);
+Operator add;
+Operator div;
+Operator fused_matmul;
+Operator gemm;
 Operator identity;
+Operator matmul;
+Operator max;
+Operator mean;
+Operator min;
+Operator mod;
+Operator mul;
+Operator pow;
+Operator sub;
+Operator sum;
 
 }  // namespace ops
 
@@ -15,7 +28,13 @@ namespace {
 
 /// One row an operator, sorted by domain and name (in bytes: capitals first).
 constexpr std::array kOperators = {
-    OpRow{"", "Identity", ops::identity},
+    OpRow{"", "Add", ops::add},       OpRow{"", "Div", ops::div},
+    OpRow{"", "Gemm", ops::gemm},     OpRow{"", "Identity", ops::identity},
+    OpRow{"", "MatMul", ops::matmul}, OpRow{"", "Max", ops::max},
+    OpRow{"", "Mean", ops::mean},     OpRow{"", "Min", ops::min},
+    OpRow{"", "Mod", ops::mod},       OpRow{"", "Mul", ops::mul},
+    OpRow{"", "Pow", ops::pow},       OpRow{"", "Sub", ops::sub},
+    OpRow{"", "Sum", ops::sum},       OpRow{"com.microsoft", "FusedMatMul", ops::fused_matmul},
 };
 
 static_assert([] {

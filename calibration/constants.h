@@ -1,0 +1,44 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "calibration/gemm.h"
+#include "formats/graph.h"
+
+namespace terse::calibration {
+
+/// The constants of a graph as operators want them: decoded once, when first asked for, by whichever thread comes
+/// first; kept until replaced. Dense constants stay where they are (in a mapped file) if they are aligned there.
+class Constants {
+ public:
+  /// Shares the encodings of `graph`.
+  explicit Constants(const Graph& graph);
+
+  /// Null if the value is no constant.
+  const Encoding* find(ValueId id) const;
+
+  /// The numbers in the type that the graph computes with (see compute_dtype), in logical orientation.
+  const Tensor& tensor(ValueId id) const;
+
+  const PackedMatrix& packed(ValueId id, PackedMatrix::Operand operand) const;
+
+  /// Gives a constant other data of the same shape and drops what was decoded. Not while samples run.
+  void replace(ValueId id, EncodingPtr encoding);
+
+  /// Drops what was decoded of a constant; it is decoded again if asked for again. Not while samples run.
+  void drop(ValueId id);
+
+ private:
+  struct Slot {
+    EncodingPtr encoding;
+    std::once_flag decoded, packed_plain, packed_transposed;
+    Tensor tensor;
+    std::shared_ptr<const PackedMatrix> plain, transposed;
+  };
+  Slot& slot(ValueId id) const;
+  std::vector<std::unique_ptr<Slot>> slots_;  ///< by value; null for what is no constant
+};
+
+}  // namespace terse::calibration

@@ -1,0 +1,150 @@
+#include "calibration/gemm.h"
+
+#include <algorithm>
+#include <map>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <tuple>
+#include <vector>
+
+#include "calibration/parallel.h"
+#include "formats/error.h"
+
+extern "C" void omp_set_num_threads(
+    int threads);  // of the OpenMP library that oneDNN brings; clang has no header for it
+
+namespace terse::calibration {
+namespace {
+
+constexpr size_t kCachedPrimitives = 512;  // a thread; a transformer at one length needs about ten
+
+/// The shape of one product as a key: m, n, k and the strides of rows and columns of a and b, of rows of c.
+using Shape8 = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>;
+
+const dnnl::engine& cpu() {
+  static const dnnl::engine kEngine(dnnl::engine::kind::cpu, 0);
+  return kEngine;
+}
+
+struct Primitive {
+  dnnl::matmul::primitive_desc description;
+  dnnl::matmul run;
+};
+
+Primitive make_primitive(const Shape8& shape) {
+  const auto& [m, n, k, a_row, a_column, b_row, b_column, c_row] = shape;
+  using dnnl::memory;
+  const memory::desc a({m, k}, memory::data_type::f32, memory::dims{a_row, a_column});
+  const memory::desc b({k, n}, memory::data_type::f32, memory::dims{b_row, b_column});
+  const memory::desc c({m, n}, memory::data_type::f32, memory::dims{c_row, 1});
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(a, b, c), attributes, cpu());
+  return {description, dnnl::matmul(description)};
+}
+
+/// What one thread needs to run products. Parallelism is ours alone: OpenMP gets one thread in each of our threads.
+class Worker {
+ public:
+  static Worker& of_this_thread() {
+    thread_local Worker worker;
+    return worker;
+  }
+
+  void run(const Shape8& shape, const float* a, const float* b, float* c) {
+    const Primitive& primitive = find(shape);
+    const auto scratch_desc = primitive.description.scratchpad_desc();
+    scratch_.resize(std::max(scratch_.size(), scratch_desc.get_size()));
+    using dnnl::memory;
+    // oneDNN takes pointers to mutable data for sources too; it does not write to them.
+    const memory a_memory(primitive.description.src_desc(), cpu(), const_cast<float*>(a));
+    const memory b_memory(primitive.description.weights_desc(), cpu(), const_cast<float*>(b));
+    const memory c_memory(primitive.description.dst_desc(), cpu(), c);
+    const memory scratch(scratch_desc, cpu(), scratch_.data());
+    primitive.run.execute(stream_, {{DNNL_ARG_SRC, a_memory},
+                                    {DNNL_ARG_WEIGHTS, b_memory},
+                                    {DNNL_ARG_DST, c_memory},
+                                    {DNNL_ARG_SCRATCHPAD, scratch}});
+    stream_.wait();
+  }
+
+ private:
+  Worker() : stream_(cpu()) { omp_set_num_threads(1); }
+
+  const Primitive& find(const Shape8& shape) {
+    const auto found = primitives_.find(shape);
+    if (found != primitives_.end()) {
+      return found->second;
+    }
+    if (primitives_.size() >= kCachedPrimitives) {
+      primitives_.clear();
+    }
+    return primitives_.emplace(shape, make_primitive(shape)).first->second;
+  }
+
+  dnnl::stream stream_;
+  std::map<Shape8, Primitive> primitives_;
+  std::vector<std::byte> scratch_;
+};
+
+/// Rows [first, first + rows) of a product.
+void multiply_panel(const Product& p, int64_t first, int64_t rows) {
+  const int64_t a_row = p.transpose_a ? 1 : p.lda;
+  const int64_t a_column = p.transpose_a ? p.lda : 1;
+  const int64_t b_row = p.transpose_b ? 1 : p.ldb;
+  const int64_t b_column = p.transpose_b ? p.ldb : 1;
+  try {
+    Worker::of_this_thread().run({rows, p.n, p.k, a_row, a_column, b_row, b_column, p.ldc}, p.a + first * a_row, p.b,
+                                 p.c + first * p.ldc);
+  } catch (const dnnl::error& error) {
+    throw Error(Kind::internal, "product of [{},{}] and [{},{}]: {}", rows, p.k, p.k, p.n, error.what());
+  }
+}
+
+}  // namespace
+
+void multiply(const Product& product) {
+  if (product.k == 0) {
+    for (int64_t row = 0; row < product.m; ++row) {
+      std::fill_n(product.c + row * product.ldc, product.n, 0.0F);
+    }
+    return;
+  }
+  if (product.n == 0) {
+    return;
+  }
+  parallel_ranges(product.m, kPanelRows,
+                  [&](int64_t begin, int64_t end) { multiply_panel(product, begin, end - begin); });
+}
+
+PackedMatrix::PackedMatrix(Tensor values, int64_t depth, int64_t columns, Operand stored)
+    : values_(std::move(values)), depth_(depth), columns_(columns), stored_(stored) {}
+
+std::shared_ptr<const PackedMatrix> PackedMatrix::pack(const Encoding& encoding, Operand operand) {
+  if (encoding.shape.size() != 2) {
+    throw Error(Kind::input, "weight of shape {}, expected a matrix", to_string(encoding.shape));
+  }
+  const DenseEncoding* dense = encoding.dense();
+  const bool in_place = dense != nullptr && dense->dtype == DType::f32;
+  const bool swapped = in_place && dense->transposed;
+  const bool transposed = operand == Operand::transposed;
+  Tensor values = in_place ? dense->values.aligned() : decode(encoding);
+  return std::shared_ptr<const PackedMatrix>(
+      new PackedMatrix(std::move(values), encoding.shape[transposed ? 1 : 0], encoding.shape[transposed ? 0 : 1],
+                       transposed != swapped ? Operand::transposed : Operand::plain));
+}
+
+void multiply(const float* a, int64_t rows, const PackedMatrix& b, float* c) {
+  const bool transposed = b.stored_ == PackedMatrix::Operand::transposed;
+  multiply({.m = rows,
+            .n = b.columns(),
+            .k = b.depth(),
+            .a = a,
+            .lda = b.depth(),
+            .b = b.values_.values<float>().data(),
+            .ldb = transposed ? b.depth() : b.columns(),
+            .transpose_b = transposed,
+            .c = c,
+            .ldc = b.columns()});
+}
+
+}  // namespace terse::calibration
