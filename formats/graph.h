@@ -40,7 +40,8 @@ struct ValueType {
 
 struct Value {
   std::string name;
-  std::optional<ValueType> type;  ///< what the file says of it; constants have their encoding instead
+  std::optional<ValueType> type;  ///< what the file says of it; of a constant whose encoding a pass has replaced: what
+                                  ///< it is computed with
   EncodingPtr constant;           ///< an initialiser's data, else null
   std::vector<Role> roles;   ///< of float constants: the distinct roles of its uses, in graph order (see assign_roles)
   std::string display_name;  ///< what users see of a constant; empty before assign_roles

@@ -2,33 +2,29 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "formats/model.h"
+#include "passes/pass.h"
 
 namespace terse::passes {
 
-/// One pass with its options as the user wrote them: "prune,pattern=2:4".
-struct PassCall {
-  std::string name;
-  std::vector<std::pair<std::string, std::string>> options;
-};
-
 /// A pipeline is text: passes in order, one a line in a recipe file ('#' starts a comment), one a `--pass` on the
-/// command line.
+/// command line. `name,key=value,...`; blanks around the pieces do not count.
 struct Pipeline {
   std::vector<PassCall> calls;
 };
 
 /// Error usage for what the grammar does not know, for unknown passes, options and values; the nearest valid name is
-/// suggested.
+/// suggested. An error in a recipe names its line.
 PassCall parse_pass(std::string_view text);
 Pipeline parse_recipe(std::string_view text);
 
-/// The canonical text: parses back to the same pipeline.
+/// The canonical text: options in the order of their rows, nothing added. Parses back to the same pipeline. A pipeline
+/// is a pass a line.
 std::string to_string(const PassCall& call);
 std::string to_string(const Pipeline& pipeline);
 
@@ -39,12 +35,16 @@ struct WeightReport {
   Shape shape;
   std::string before, after;  ///< encodings, as `describe` names them
   int64_t bytes_before = 0, bytes_after = 0;
-  double snr_db = 0;          ///< 10 log10(|W|^2 / |W - Q|^2); infinite if nothing changed
-  double zeros_fraction = 0;  ///< of the weights as written
+  /// 10 log10(|W|^2 / |W - Q|^2); infinite if nothing changed. If several passes worked one after the other, their
+  /// errors are added. Meaningless (infinite) after plan_only.
+  double snr_db = 0;
+  std::optional<double> zeros_fraction;  ///< of the weight as written; absent if no pass has looked at its numbers
+  std::string note;                      ///< why a pass left a weight alone that it had selected; else empty
 };
 
 struct PassTime {
-  std::string pass;  ///< canonical text
+  std::string pass;     ///< canonical text; of projections that were solved together, joined by " + "
+  int64_t weights = 0;  ///< how many weights were selected
   double seconds = 0;
 };
 
@@ -54,13 +54,13 @@ struct PipelineReport {
 };
 
 struct PipelineOptions {
-  bool plan_only = false;  ///< set encodings without data: for --dry-run
-  uint64_t seed = 0;
+  bool plan_only = false;                                            ///< set encodings without data: for --dry-run
   std::function<void(std::string_view what, double done)> progress;  ///< may be empty; `done` in [0, 1]
 };
 
-/// Runs the passes over the model. Projections that select the same weight compose and are solved together.
-/// Errors: input with the weight's display name for non-finite values; usage if an `only=` pattern matches nothing.
+/// Runs the passes over the model, in order. Neighbouring projections that select the same weight compose and are
+/// solved together: first the masks, then the last of the passes that give the weight another encoding.
+/// Errors: input with the weight's display name for non-finite values; usage if a word of a selection matches nothing.
 PipelineReport run_pipeline(const Pipeline& pipeline, Model& model, const PipelineOptions& options);
 
 }  // namespace terse::passes

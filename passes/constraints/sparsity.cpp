@@ -1,0 +1,162 @@
+#include "passes/constraints/sparsity.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <mutex>
+#include <numeric>
+
+#include "calibration/parallel.h"
+#include "formats/error.h"
+
+namespace terse::passes {
+namespace {
+
+float importance_at(Importance importance, int64_t column) {
+  return importance.empty() ? 1.0F : importance[static_cast<size_t>(column)];
+}
+
+class PatternFit : public PanelFit {
+ public:
+  PatternFit(int64_t keep, int64_t group) : keep_(keep), group_(group) {}
+
+  void fit(const ConstBlock& block, Importance importance) override {
+    first_column_ = block.first_column;
+    columns_ = block.columns;
+    kept_.assign(static_cast<size_t>(block.rows * block.columns), 0);
+    for (int64_t row = 0; row < block.rows; ++row) {
+      for (int64_t begin = 0; begin < block.columns; begin += group_) {
+        fit_group(block.row(row) + begin, begin, std::min(group_, block.columns - begin), importance,
+                  kept_.data() + row * columns_ + begin);
+      }
+    }
+  }
+
+  void snap(const Block& block) override {
+    for (int64_t row = 0; row < block.rows; ++row) {
+      const uint8_t* kept = kept_.data() + row * columns_ + block.first_column - first_column_;
+      float* values = block.row(row);
+      for (int64_t column = 0; column < block.columns; ++column) {
+        values[column] = kept[column] != 0 ? values[column] : 0.0F;
+      }
+    }
+  }
+
+ private:
+  /// A column stays if fewer than `keep` others come before it: larger ones, and equal ones to its left.
+  void fit_group(const float* values, int64_t offset, int64_t size, Importance importance, uint8_t* kept) const {
+    const int64_t keep = size - size * (group_ - keep_) / group_;
+    float costs[kLargestGroup];
+    for (int64_t i = 0; i < size; ++i) {
+      costs[i] = importance_at(importance, offset + i) * values[i] * values[i];
+    }
+    for (int64_t i = 0; i < size; ++i) {
+      int64_t before = 0;
+      for (int64_t j = 0; j < size; ++j) {
+        before += (costs[j] > costs[i] || (costs[j] == costs[i] && j < i)) ? 1 : 0;
+      }
+      kept[i] = before < keep ? 1 : 0;
+    }
+  }
+
+  static constexpr int64_t kLargestGroup = 32;
+  int64_t keep_, group_;
+  int64_t first_column_ = 0, columns_ = 0;  // of what was fitted last
+  std::vector<uint8_t> kept_;
+};
+
+class ThresholdFit : public PanelFit {
+ public:
+  explicit ThresholdFit(float largest_pruned) : largest_pruned_(largest_pruned) {}
+
+  void fit(const ConstBlock& /*block*/, Importance /*importance*/) override {}
+
+  void snap(const Block& block) override {
+    for (int64_t row = 0; row < block.rows; ++row) {
+      float* values = block.row(row);
+      for (int64_t column = 0; column < block.columns; ++column) {
+        values[column] = std::fabs(values[column]) > largest_pruned_ ? values[column] : 0.0F;
+      }
+    }
+  }
+
+ private:
+  float largest_pruned_;
+};
+
+// Magnitudes in the order of their bits: floats without a sign compare like integers.
+constexpr uint32_t kInfinityBits = 0x7f800000U;
+constexpr int64_t kNumbersAtOnce = int64_t{1} << 20;  // many more than there are bins to add up
+
+using Counts = std::vector<int64_t>;
+
+/// Counts `bin(bits)` over all numbers of all weights; bins from Counts' size on are left out.
+template <typename Bin>
+Counts count(std::span<const EncodingPtr> weights, size_t bins, Bin&& bin) {
+  Counts total(bins);
+  std::mutex mutex;
+  for (const EncodingPtr& weight : weights) {
+    const int64_t grain = std::max(int64_t{1}, kNumbersAtOnce / std::max(int64_t{1}, weight->columns()));
+    calibration::parallel_ranges(weight->rows(), grain, [&](int64_t begin, int64_t end) {
+      std::vector<float> values(static_cast<size_t>((end - begin) * weight->columns()));
+      decode_rows(*weight, begin, end - begin, values);
+      Counts counts(bins);
+      for (const float value : values) {
+        const size_t index = bin(std::bit_cast<uint32_t>(std::fabs(value)));
+        if (index < bins) {
+          ++counts[index];
+        }
+      }
+      const std::lock_guard lock(mutex);
+      std::transform(total.begin(), total.end(), counts.begin(), total.begin(), std::plus<>());
+    });
+    release_pages(*weight);
+  }
+  return total;
+}
+
+/// The first bin at whose end at least `wanted` numbers were counted, and the numbers before it.
+struct Place {
+  size_t bin = 0;
+  int64_t before = 0;
+};
+
+Place find_place(const Counts& counts, int64_t wanted) {
+  Place place;
+  while (place.bin + 1 < counts.size() && place.before + counts[place.bin] < wanted) {
+    place.before += counts[place.bin++];
+  }
+  return place;
+}
+
+}  // namespace
+
+std::unique_ptr<PanelFit> PatternMask::begin(int64_t /*first_row*/, int64_t /*row_count*/) {
+  return std::make_unique<PatternFit>(keep_, group_);
+}
+
+std::unique_ptr<PanelFit> ThresholdMask::begin(int64_t /*first_row*/, int64_t /*row_count*/) {
+  return std::make_unique<ThresholdFit>(largest_pruned_);
+}
+
+float magnitude_threshold(std::span<const EncodingPtr> weights, double ratio) {
+  constexpr size_t kHighBins = 1U << 15, kLowBins = 1U << 16;
+  const Counts high = count(weights, kHighBins, [](uint32_t bits) { return bits >> 16; });
+  if (std::any_of(high.begin() + (kInfinityBits >> 16), high.end(), [](int64_t n) { return n != 0; })) {
+    throw Error(Kind::input, "holds a number that is not finite");
+  }
+  const auto total = std::accumulate(high.begin(), high.end(), int64_t{0});
+  const auto wanted = static_cast<int64_t>(std::llround(ratio * static_cast<double>(total)));
+  const Place coarse = find_place(high, wanted);
+  const Counts low = count(weights, kLowBins,
+                           [&](uint32_t bits) { return bits >> 16 == coarse.bin ? size_t{bits & 0xffffU} : kLowBins; });
+  const Place fine = find_place(low, wanted - coarse.before);
+  const auto bits = static_cast<uint32_t>(coarse.bin << 16 | fine.bin);
+  const int64_t missing = wanted - coarse.before - fine.before;  // of the numbers of this very magnitude
+  if (missing * 2 >= low[fine.bin]) {
+    return std::bit_cast<float>(bits);
+  }
+  return bits == 0 ? -1.0F : std::bit_cast<float>(bits - 1);
+}
+
+}  // namespace terse::passes

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "passes/constraints/constraint.h"
+
+namespace terse::passes {
+
+/// N of every M neighbouring columns may differ from zero: those of the largest |w|, or importance * w^2. Of equal
+/// ones the first stay. A shorter group at a row's end loses as large a part of its columns, rounded down.
+///   Fitting block  M columns
+class PatternMask : public Constraint {
+ public:
+  /// 0 < keep < group
+  PatternMask(int64_t keep, int64_t group) : keep_(keep), group_(group) {}
+
+  FittingBlock fitting_block() const override { return {.columns = group_}; }
+  std::unique_ptr<PanelFit> begin(int64_t first_row, int64_t row_count) override;
+
+ private:
+  int64_t keep_, group_;
+};
+
+/// Numbers of a magnitude up to a threshold are zero; see magnitude_threshold.
+///   Fitting block  1 column
+class ThresholdMask : public Constraint {
+ public:
+  explicit ThresholdMask(float largest_pruned) : largest_pruned_(largest_pruned) {}
+
+  FittingBlock fitting_block() const override { return {}; }
+  std::unique_ptr<PanelFit> begin(int64_t first_row, int64_t row_count) override;
+
+ private:
+  float largest_pruned_;
+};
+
+/// The magnitude up to which numbers have to be zero, for `ratio` of all numbers of these weights to be zero. Equal
+/// magnitudes are pruned together or not at all, whichever comes closer to the ratio; -1: none.
+/// Errors:  Kind::input if there is a number that is not finite.
+/// Cost:    decodes the weights twice, 0.5 MiB of counters a thread.
+float magnitude_threshold(std::span<const EncodingPtr> weights, double ratio);
+
+}  // namespace terse::passes

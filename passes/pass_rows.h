@@ -1,0 +1,13 @@
+#pragma once
+
+#include "passes/pass.h"
+
+namespace terse::passes {
+
+// The rows of `passes()`, each defined in its pass's own file.
+extern const PassRow kPrune;
+extern const PassRow kQuantize;
+extern const PassRow kCluster;
+extern const PassRow kCast;
+
+}  // namespace terse::passes

@@ -1,0 +1,217 @@
+#include "passes/pipeline.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include "formats/error.h"
+#include "passes/projection.h"
+#include "passes/selection.h"
+#include "passes/solvers/solver.h"
+
+namespace terse::passes {
+namespace {
+
+/// What is known of a weight beside the graph. Kept by name: rewrites renumber values.
+struct History {
+  std::string before;
+  int64_t bytes_before = 0;
+  double signal = 0, noise = 0;
+  std::optional<int64_t> zeros;
+  std::string note;
+};
+
+using Histories = std::map<std::string, History, std::less<>>;
+
+/// One projection of a group with the weights that it has selected.
+struct Member {
+  std::unique_ptr<Projection> projection;
+  std::vector<ValueId> weights;
+};
+
+class Runner {
+ public:
+  Runner(Model& model, const PipelineOptions& options) : model_(model), options_(options) {
+    for (const ValueId id : matrices(graph())) {
+      const Encoding& encoding = *graph().value(id).constant;
+      histories_[graph().value(id).name] = {.before = describe(encoding), .bytes_before = stored_bytes(encoding)};
+    }
+  }
+
+  void rewrite(const PassRow& row, const PassCall& call) {
+    const auto start = std::chrono::steady_clock::now();
+    report_progress(call.name, 0);
+    with_context(call.name, [&] { row.rewrite(model_, Arguments(row, call)); });
+    note_time(to_string(call), 0, start);
+  }
+
+  void project(std::span<const PassCall> calls) {
+    const auto start = std::chrono::steady_clock::now();
+    std::vector<Member> members;
+    std::string text;
+    std::vector<ValueId> all;
+    for (const PassCall& call : calls) {
+      members.push_back(with_context(call.name, [&] { return make_member(call); }));
+      all.insert(all.end(), members.back().weights.begin(), members.back().weights.end());
+      text += (text.empty() ? "" : " + ") + to_string(call);
+    }
+    std::sort(all.begin(), all.end());
+    all.erase(std::unique(all.begin(), all.end()), all.end());
+    solve_all(all, members);
+    note_time(std::move(text), static_cast<int64_t>(all.size()), start);
+  }
+
+  PipelineReport report() {
+    for (const ValueId id : matrices(graph())) {
+      report_.weights.push_back(report_weight(graph().value(id)));
+    }
+    return std::move(report_);
+  }
+
+ private:
+  Graph& graph() { return model_.graph; }
+
+  void report_progress(std::string_view what, double done) const {
+    if (options_.progress) {
+      options_.progress(what, done);
+    }
+  }
+
+  void note_time(std::string text, int64_t weights, std::chrono::steady_clock::time_point start) {
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    report_.times.push_back({.pass = std::move(text), .weights = weights, .seconds = seconds.count()});
+  }
+
+  /// Selects the weights of a call, leaves out those that the pass skips.
+  Member make_member(const PassCall& call) {
+    const PassRow& row = get_pass(call.name);
+    const Arguments arguments(row, call);
+    Member member{.projection = row.project(arguments), .weights = {}};
+    std::vector<EncodingPtr> encodings;
+    for (const ValueId id : select(graph(), arguments, row.selects)) {
+      const EncodingPtr& encoding = graph().value(id).constant;
+      const std::string reason = member.projection->reason_to_skip(*encoding);
+      if (!reason.empty()) {
+        histories_[graph().value(id).name].note = call.name + ": " + reason;
+        continue;
+      }
+      member.weights.push_back(id);
+      encodings.push_back(encoding);
+    }
+    if (!options_.plan_only) {
+      member.projection->prepare(encodings);
+    }
+    return member;
+  }
+
+  void solve_all(const std::vector<ValueId>& weights, const std::vector<Member>& members) {
+    double total = 0, done = 0;
+    const auto numbers = [&](ValueId id) {
+      const Encoding& encoding = *graph().value(id).constant;
+      return static_cast<double>(encoding.rows()) * static_cast<double>(encoding.columns());
+    };
+    for (const ValueId id : weights) {
+      total += numbers(id);
+    }
+    for (const ValueId id : weights) {
+      const std::string name(shown_name(graph().value(id)));
+      const double count = numbers(id);
+      with_context("weight '" + name + "'", [&] {
+        solve_one(id, members, [&](double fraction) { report_progress(name, (done + count * fraction) / total); });
+      });
+      done += count;
+    }
+  }
+
+  /// Masks in their order; of the others the last one of the highest rank.
+  void solve_one(ValueId id, const std::vector<Member>& members, const std::function<void(double)>& progress) {
+    std::vector<const Projection*> masks;
+    const Projection* encoder = nullptr;
+    for (const Member& member : members) {
+      if (std::find(member.weights.begin(), member.weights.end(), id) == member.weights.end()) {
+        continue;
+      }
+      if (member.projection->part() == Projection::Part::mask) {
+        masks.push_back(member.projection.get());
+      } else if (encoder == nullptr || member.projection->part() >= encoder->part()) {
+        encoder = member.projection.get();
+      }
+    }
+    Value& value = graph().value(id);
+    Projected projected =
+        passes::project(value.constant, masks, encoder, options_.plan_only ? Effort::plan : Effort::solve, progress);
+    note_solution(histories_[value.name], projected);
+    if (!value.type) {
+      value.type = computed_type(*value.constant);
+    }
+    value.constant = std::make_shared<const Encoding>(std::move(projected.encoding));
+  }
+
+  static ValueType computed_type(const Encoding& encoding) {
+    ValueType type{.dtype = compute_dtype(encoding), .shape = std::vector<Dimension>()};
+    for (const int64_t size : encoding.shape) {
+      type.shape->push_back({.size = size, .symbol = {}});
+    }
+    return type;
+  }
+
+  static void note_solution(History& history, const Projected& projected) {
+    if (!projected.solution) {
+      return;
+    }
+    history.signal = history.signal > 0 ? history.signal : projected.solution->signal;
+    history.noise += projected.solution->noise;
+    history.zeros = projected.solution->zeros;
+  }
+
+  WeightReport report_weight(const Value& value) const {
+    const Encoding& encoding = *value.constant;
+    const auto found = histories_.find(value.name);
+    const History history = found == histories_.end() ? History{} : found->second;
+    const double count = static_cast<double>(encoding.rows()) * static_cast<double>(encoding.columns());
+    WeightReport report{.name = std::string(shown_name(value)),
+                        .roles = value.roles,
+                        .shape = encoding.shape,
+                        .before = history.before,
+                        .after = describe(encoding),
+                        .bytes_before = history.bytes_before,
+                        .bytes_after = stored_bytes(encoding),
+                        .snr_db = std::numeric_limits<double>::infinity(),
+                        .zeros_fraction = std::nullopt,
+                        .note = history.note};
+    if (history.noise > 0) {
+      report.snr_db = 10 * std::log10(history.signal / history.noise);
+    }
+    if (history.zeros) {
+      report.zeros_fraction = count > 0 ? static_cast<double>(*history.zeros) / count : 0;
+    }
+    return report;
+  }
+
+  Model& model_;
+  const PipelineOptions& options_;
+  Histories histories_;
+  PipelineReport report_;
+};
+
+}  // namespace
+
+PipelineReport run_pipeline(const Pipeline& pipeline, Model& model, const PipelineOptions& options) {
+  Runner runner(model, options);
+  const auto is_projection = [](const PassCall& call) { return get_pass(call.name).stage == Stage::projection; };
+  for (auto call = pipeline.calls.begin(); call != pipeline.calls.end();) {
+    if (is_projection(*call)) {
+      const auto end = std::find_if_not(call, pipeline.calls.end(), is_projection);
+      runner.project(std::span(call, end));
+      call = end;
+    } else {
+      runner.rewrite(get_pass(call->name), *call);
+      ++call;
+    }
+  }
+  return runner.report();
+}
+
+}  // namespace terse::passes

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "passes/constraints/constraint.h"
+#include "passes/solvers/solver.h"
+
+namespace terse::passes {
+
+/// A pass of Stage::projection with its options: makes the constraint for each weight that it selects.
+class Projection {
+ public:
+  /// What its constraints say of a weight. Of several passes over one weight every mask holds; of the others the last
+  /// of the highest part gives the encoding.
+  enum class Part {
+    mask,   ///< where zeros are
+    type,   ///< a float type for what has no codes
+    codes,  ///< n-bit codes, by the encoding's own means
+  };
+
+  virtual ~Projection() = default;
+  virtual Part part() const = 0;
+
+  /// Sees all weights that the pass has selected, before any of them is solved. Not called when planning.
+  virtual void prepare(std::span<const EncodingPtr> /*weights*/) {}
+
+  /// Why this weight is left as it is; empty: it is not.
+  virtual std::string reason_to_skip(const Encoding& weight) const = 0;
+
+  /// Part::mask. The mask need not be usable when planning.
+  virtual std::unique_ptr<Constraint> mask(const EncodingPtr& weight) const;
+
+  /// Part::type and Part::codes.
+  virtual std::unique_ptr<EncodedConstraint> encode(const Encoding& weight) const;
+};
+
+struct Projected {
+  Encoding encoding;
+  std::optional<Solution> solution;  ///< absent if it was only planned
+};
+
+enum class Effort { plan, solve };
+
+/// One weight through the masks and the encoder that have selected it; without an encoder it stays dense in its type.
+/// `progress` is told the part that is done.
+Projected project(const EncodingPtr& weight, std::span<const Projection* const> masks, const Projection* encoder,
+                  Effort effort, const std::function<void(double)>& progress);
+
+}  // namespace terse::passes

@@ -1,0 +1,76 @@
+#include <algorithm>
+#include <vector>
+
+#include "calibration/parallel.h"
+#include "passes/solvers/measure.h"
+#include "passes/solvers/solver.h"
+
+namespace terse::passes {
+namespace {
+
+// Rows that one thread decodes and rounds at a time: few enough to stay in its cache, and two cache lines of a weight
+// that is stored transposed.
+constexpr int64_t kPanelRows = 32;
+// Decoded bytes between two releases of the file's pages.
+constexpr int64_t kTileBytes = int64_t{8} << 20;
+
+int64_t round_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+struct Panel {
+  int64_t first_row = 0, rows = 0;
+};
+
+Solution solve_panel(const Encoding& weight, Constraint& constraint, Panel panel) {
+  const int64_t columns = weight.columns();
+  std::vector<float> before(static_cast<size_t>(panel.rows * columns));
+  decode_rows(weight, panel.first_row, panel.rows, before);
+  std::vector<float> after = before;
+  const auto fit = constraint.begin(panel.first_row, panel.rows);
+  const Block block{.values = after.data(), .rows = panel.rows, .columns = columns, .stride = columns};
+  fit->fit(as_const(block), {});
+  fit->snap(block);
+  return measure(before, after);
+}
+
+/// Rows whose bytes in the file lie together give their pages back on their own; of a transposed weight all rows' bytes
+/// are interleaved.
+void release_rows(const Encoding& weight, int64_t first_row, int64_t rows) {
+  const DenseEncoding* dense = weight.dense();
+  if (dense == nullptr || dense->transposed) {
+    release_pages(weight);
+    return;
+  }
+  const int64_t row_bytes = packed_bytes(dense->dtype, weight.columns());
+  dense->values.release_pages(first_row * row_bytes, rows * row_bytes);
+}
+
+}  // namespace
+
+Solution solve_nearest(const Encoding& weight, Constraint& constraint, const RowProgress& progress) {
+  const int64_t rows = weight.rows();
+  if (rows == 0 || weight.columns() == 0) {
+    return {};
+  }
+  const int64_t panel_rows = std::min(rows, round_up(kPanelRows, constraint.fitting_block().rows));
+  const int64_t row_bytes = weight.columns() * static_cast<int64_t>(sizeof(float));
+  const int64_t tile_rows = std::max(panel_rows, kTileBytes / row_bytes / panel_rows * panel_rows);
+  Solution total;
+  for (int64_t first = 0; first < rows; first += tile_rows) {
+    const int64_t tile = std::min(tile_rows, rows - first);
+    std::vector<Solution> solutions(static_cast<size_t>((tile + panel_rows - 1) / panel_rows));
+    calibration::parallel_ranges(tile, panel_rows, [&](int64_t begin, int64_t end) {
+      solutions[static_cast<size_t>(begin / panel_rows)] =
+          solve_panel(weight, constraint, {.first_row = first + begin, .rows = end - begin});
+    });
+    for (const Solution& panel : solutions) {
+      total.signal += panel.signal;
+      total.noise += panel.noise;
+      total.zeros += panel.zeros;
+    }
+    release_rows(weight, first, tile);
+    progress(first + tile);
+  }
+  return total;
+}
+
+}  // namespace terse::passes

@@ -1,0 +1,124 @@
+#include "passes/pipeline.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "calibration/parallel.h"
+#include "formats/error.h"
+#include "tests/passes/models.h"
+
+namespace terse::passes {
+namespace {
+
+const WeightReport& find_report(const PipelineReport& report, std::string_view name) {
+  const auto found =
+      std::find_if(report.weights.begin(), report.weights.end(), [&](const auto& row) { return row.name == name; });
+  REQUIRE(found != report.weights.end());
+  return *found;
+}
+
+int64_t count_zeros(const Tensor& tensor) {
+  const auto numbers = tensor.values<float>();
+  return std::count(numbers.begin(), numbers.end(), 0.0F);
+}
+
+TEST_SUITE("passes/pipeline") {
+  TEST_CASE("pruning sets half of each linear to zero and says so") {
+    TinyModel tiny;
+    const auto report = run_pipeline(parse_recipe("prune,pattern=2:4"), tiny.model, {});
+    const Encoding& q = *tiny.model.graph.value(tiny.q0).constant;
+    CHECK(count_zeros(decode(q)) == 32 * 32 / 2);
+    const WeightReport& row = find_report(report, "layers.0.attn.q");
+    CHECK(row.zeros_fraction == 0.5);
+    CHECK(row.before == "f32");
+    CHECK(row.after == "f32");
+    CHECK(row.bytes_after == 32 * 32 * 4);
+    CHECK(row.snr_db > 5);
+    CHECK(row.snr_db < 15);
+    const WeightReport& table = find_report(report, "embed");
+    CHECK(std::isinf(table.snr_db));
+    CHECK_FALSE(table.zeros_fraction);
+    CHECK(report.times.size() == 1);
+    CHECK(report.times[0].weights == 6);
+  }
+
+  TEST_CASE("a global ratio prunes small matrices more than large ones") {
+    TinyModel tiny;
+    std::vector<float> large = normal_numbers(32 * 32);
+    for (float& number : large) {
+      number *= 10;
+    }
+    tiny.model.graph.value(tiny.q0).constant = matrix(32, 32, large);
+    const auto report = run_pipeline(parse_recipe("prune,ratio=0.5,scope=global,only=q"), tiny.model, {});
+    CHECK(*find_report(report, "layers.0.attn.q").zeros_fraction < 0.2);
+    CHECK(*find_report(report, "layers.1.attn.q").zeros_fraction > 0.8);
+  }
+
+  TEST_CASE("a weight cast to another type remembers what it is computed with") {
+    TinyModel tiny;
+    const auto report = run_pipeline(parse_recipe("cast,dtype=f16,only=embed"), tiny.model, {});
+    const Value& table = tiny.model.graph.value(tiny.table);
+    CHECK(table.constant->dense()->dtype == DType::f16);
+    CHECK(table.type->dtype == DType::f32);
+    CHECK(find_report(report, "embed").bytes_after == 40 * 32 * 2);
+    CHECK(find_report(report, "embed").snr_db > 60);
+  }
+
+  TEST_CASE("a mask and a type that select the same weight hold both") {
+    TinyModel tiny;
+    run_pipeline(parse_recipe("cast,dtype=f16,only=q\nprune,ratio=0.5,only=q"), tiny.model, {});
+    const Encoding& q = *tiny.model.graph.value(tiny.q0).constant;
+    CHECK(q.dense()->dtype == DType::f16);
+    CHECK(count_zeros(decode(q)) == 32 * 32 / 2);
+  }
+
+  TEST_CASE("a weight that already is what a pass would make of it is left alone, with a note") {
+    TinyModel tiny;
+    const EncodingPtr before = tiny.model.graph.value(tiny.q0).constant;
+    const auto report = run_pipeline(parse_recipe("cast,dtype=f32"), tiny.model, {});
+    CHECK(tiny.model.graph.value(tiny.q0).constant == before);
+    CHECK(find_report(report, "layers.0.attn.q").note == "cast: already f32");
+  }
+
+  TEST_CASE("planning sets encodings without data, and the sizes that running gives") {
+    TinyModel planned, run;
+    const Pipeline pipeline = parse_recipe("prune,ratio=0.5\ncast,dtype=f16");
+    const auto plan = run_pipeline(pipeline, planned.model, {.plan_only = true, .progress = {}});
+    const auto real = run_pipeline(pipeline, run.model, {});
+    CHECK(planned.model.graph.value(planned.q0).constant->is_planned());
+    for (size_t i = 0; i < plan.weights.size(); ++i) {
+      CHECK(plan.weights[i].after == real.weights[i].after);
+      CHECK(plan.weights[i].bytes_after == real.weights[i].bytes_after);
+    }
+  }
+
+  TEST_CASE("numbers that are not finite are an error that names the weight") {
+    TinyModel tiny;
+    std::vector<float> numbers = normal_numbers(32 * 32);
+    numbers[1000] = NAN;
+    tiny.model.graph.value(tiny.q1).constant = matrix(32, 32, numbers);
+    for (const std::string_view recipe : {"prune,pattern=2:4", "prune,ratio=0.5", "cast,dtype=bf16"}) {
+      CAPTURE(recipe);
+      CHECK_THROWS_WITH_AS(run_pipeline(parse_recipe(recipe), tiny.model, {}),
+                           "weight 'layers.1.attn.q': holds a number that is not finite", Error);
+    }
+  }
+
+  TEST_CASE("progress runs from weight to weight up to 1") {
+    TinyModel tiny;
+    std::vector<double> done;
+    std::vector<std::string> names;
+    run_pipeline(parse_recipe("prune,pattern=2:4,only=q"), tiny.model,
+                 {.progress = [&](std::string_view what, double part) {
+                   names.emplace_back(what);
+                   done.push_back(part);
+                 }});
+    CHECK(names == std::vector<std::string>{"layers.0.attn.q", "layers.1.attn.q"});
+    CHECK(done == std::vector<double>{0.5, 1.0});
+  }
+}
+
+}  // namespace
+}  // namespace terse::passes
