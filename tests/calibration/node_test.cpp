@@ -1,0 +1,97 @@
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <iostream>
+
+#include "calibration/ops/op.h"
+#include "tests/calibration/node_tests.h"
+
+// ONNX's own tests of every operator that the executor has. TERSE_NODE_TESTS names another folder of such tests than
+// the one of Debian's libonnx-testdata, e.g. that of a newer onnx wheel.
+
+namespace terse::calibration {
+namespace {
+
+struct Reason {
+  std::string_view test;  ///< an operator, or a part of the names of tests that are not run
+  std::string_view reason;
+};
+constexpr std::array kSkipped = {
+    Reason{"STRING", "strings are no numbers"},
+    Reason{"identity_sequence", "sequences are not tensors"},
+    Reason{"identity_opt", "optionals are not tensors"},
+    Reason{"training_dropout", "terse does not train"},
+};
+
+/// Of the default folder only.
+constexpr std::array kWrongInOnnx112 = {
+    Reason{"BFLOAT16", "its bfloat16 are truncated and stored as u16"},
+};
+
+/// Operators that the folder may hold no test of.
+constexpr std::array kUntested = {
+    Reason{"Constant", "the reader makes it an initialiser"},
+    Reason{"FusedMatMul", "not one of ONNX's own"},
+};
+
+const char* other_folder() { return std::getenv("TERSE_NODE_TESTS"); }
+
+const NodeTests& node_tests() {
+  static const NodeTests tests = find_node_tests(other_folder() != nullptr ? other_folder() : TERSE_NODE_TESTS);
+  return tests;
+}
+
+std::optional<std::string_view> find_reason(std::span<const Reason> reasons, std::string_view test) {
+  const auto found =
+      std::ranges::find_if(reasons, [&](const Reason& row) { return test.find(row.test) != std::string_view::npos; });
+  return found == reasons.end() ? std::nullopt : std::optional(found->reason);
+}
+
+std::optional<std::string_view> find_skipped(std::string_view test) {
+  const auto reason = find_reason(kSkipped, test);
+  return reason || other_folder() != nullptr ? reason : find_reason(kWrongInOnnx112, test);
+}
+
+bool may_be_untested(std::string_view op) {
+  return std::ranges::any_of(kUntested, [&](const Reason& row) { return row.test == op; });
+}
+
+/// Runs the tests of an operator and prints how many.
+void check_operator(const OpRow& row) {
+  const auto found = node_tests().find(fmt::format("{}:{}", row.domain, row.name));
+  if (found == node_tests().end()) {
+    CHECK_MESSAGE(may_be_untested(row.name), "no test of " << row.name);
+    return;
+  }
+  int run = 0;
+  std::string skipped;
+  for (const NodeTest& test : found->second) {
+    if (const auto reason = find_skipped(test.name)) {
+      skipped += fmt::format("\n  skipped {}: {}", test.name, *reason);
+      continue;
+    }
+    ++run;
+    const auto failure = run_node_test(test);
+    CHECK_MESSAGE(!failure, test.name << ": " << *failure);
+  }
+  std::cout << fmt::format("{}: {} tests run, {} skipped{}\n", row.name, run, std::ssize(found->second) - run, skipped);
+  CHECK_MESSAGE((run > 0 || may_be_untested(row.name)), "no test of " << row.name << " was run");
+}
+
+TEST_SUITE("calibration/node") {
+  TEST_CASE("every operator passes ONNX's tests of it") {
+    for (const OpRow& row : operators()) {
+      const std::string name = fmt::format("{}:{}", row.domain, row.name);
+      SUBCASE(name.c_str()) {
+        CAPTURE(name);
+        check_operator(row);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace terse::calibration
