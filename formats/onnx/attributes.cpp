@@ -13,7 +13,7 @@ Type::AttributeType type_of(const ::onnx::AttributeProto& proto) {
     bool is_there;
     Type::AttributeType type;
   };
-  if (proto.type() != Type::UNDEFINED) {
+  if (proto.type() != Type::UNDEFINED || has_unknown_type(proto)) {
     return proto.type();
   }
   for (const Row& row :

@@ -1,7 +1,7 @@
 #include "formats/onnx/external.h"
 
 #include <algorithm>
-#include <array>
+#include <vector>
 
 #include "formats/error.h"
 
@@ -15,6 +15,19 @@ void check_location(const fs::path& location) {
   if (location.empty() || location.is_absolute() || leads_up) {
     throw Error(Kind::input, "external data is at '{}', expected a relative path without '..'", location.string());
   }
+}
+
+/// The model's folder and the folder of the file that its path leads to.
+std::vector<fs::path> folders_of(const fs::path& model) {
+  std::vector<fs::path> folders;
+  std::error_code error;
+  if (const fs::path folder = fs::canonical(fs::absolute(model).parent_path(), error); !error) {
+    folders.push_back(folder);
+  }
+  if (const fs::path file = fs::canonical(model, error); !error) {
+    folders.push_back(file.parent_path());
+  }
+  return folders;
 }
 
 bool is_below(const fs::path& file, const fs::path& folder) {
@@ -41,12 +54,10 @@ int64_t ExternalFiles::total_bytes() const {
 
 fs::path ExternalFiles::resolve(const std::string& location) const {
   check_location(location);
-  std::error_code ignored;
-  const std::array folders = {fs::canonical(fs::absolute(model_).parent_path(), ignored),
-                              fs::canonical(model_, ignored).parent_path()};
+  const std::vector<fs::path> folders = folders_of(model_);
   for (const fs::path& folder : folders) {
     std::error_code missing;
-    const fs::path target = fs::canonical(folder / location, missing);
+    fs::path target = fs::canonical(folder / location, missing);
     if (missing) {
       continue;
     }
@@ -56,7 +67,8 @@ fs::path ExternalFiles::resolve(const std::string& location) const {
     }
     return target;
   }
-  throw Error(Kind::input, "external data '{}' is missing in {}", location, folders[0].string());
+  throw Error(Kind::input, "external data '{}' is missing in {}", location,
+              fs::absolute(model_).parent_path().string());
 }
 
 }  // namespace terse::onnx

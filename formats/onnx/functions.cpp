@@ -5,7 +5,7 @@
 namespace terse::onnx {
 namespace {
 
-constexpr int64_t kMaxExpandedBytes = int64_t{512} << 20;  // torch's exporter needs 100 KB for a model of 30 layers
+constexpr int64_t kMaxExpandedBytes = int64_t{256} << 20;  // torch's exporter needs 100 KB for a model of 30 layers
 constexpr int64_t kNodeBytes = 512;                        // a Node, its output's Value and their names
 
 std::string key_of(const std::string& domain, const std::string& name, const std::string& overload) {

@@ -14,6 +14,9 @@ namespace {
 
 using Nodes = google::protobuf::RepeatedPtrField<::onnx::NodeProto>;
 
+/// Outputs of a call that are other values of the body.
+using Copies = std::vector<std::pair<std::string_view, ValueId>>;
+
 /// What a call's values and nodes are named after.
 std::string_view call_name(const ::onnx::NodeProto& call) {
   const bool has_output = call.output_size() > 0 && !call.output(0).empty();
@@ -118,23 +121,25 @@ class Builder {
 
   void read_nodes(Block& block, const Nodes& protos, const Scope& scope) {
     for (const auto& proto : protos) {
-      with_context(describe(proto), [&] { read_node(block, proto, scope); });
+      Node node = with_context(describe(proto, scope.prefix()), [&] { return convert(proto, scope); });
+      if (const Function* function = functions_.find(proto)) {
+        inline_call(block, proto, node, *function, scope);
+      } else if (!make_constant(node)) {
+        block.nodes.push_back(std::move(node));
+      }
     }
   }
 
-  void read_node(Block& block, const ::onnx::NodeProto& proto, const Scope& scope) {
-    Node node = convert(proto, scope);
-    if (const Function* function = functions_.find(proto)) {
-      inline_call(block, proto, node, *function, scope);
-      return;
+  /// True if the node is a Constant: its output is one now.
+  bool make_constant(const Node& node) {
+    if (!node.is("Constant") || node.output(0) == kNoValue) {
+      return false;
     }
-    if (node.is("Constant") && node.output(0) != kNoValue) {
-      if (const auto tensor = constant_tensor(node)) {
-        graph_.value(node.output(0)).constant = make_dense(*tensor);
-        return;
-      }
+    const auto tensor = with_context(terse::describe(graph_, node), [&] { return constant_tensor(node); });
+    if (tensor) {
+      graph_.value(node.output(0)).constant = make_dense(*tensor);
     }
-    block.nodes.push_back(std::move(node));
+    return tensor.has_value();
   }
 
   Node convert(const ::onnx::NodeProto& proto, const Scope& scope) {
@@ -180,13 +185,17 @@ class Builder {
   /// Puts the body of a function in the place of `call`, which `node` is with its names resolved.
   void inline_call(Block& block, const ::onnx::NodeProto& call, const Node& node, const Function& function,
                    const Scope& caller) {
-    functions_.charge(function);
-    const Bindings attributes = bind_attributes(node, function);
-    Scope body = Scope::of_call(caller, call_name(call), attributes);
-    bind_inputs(node, *function.proto, body);
-    std::vector<std::pair<std::string_view, ValueId>> copies;
-    const auto outputs = bind_outputs(node, *function.proto, body, copies);
-    declare_outputs_of(function.proto->node(), body, outputs);
+    Bindings attributes;
+    Copies copies;
+    const Scope body = with_context(describe(call, caller.prefix()), [&] {
+      functions_.charge(function);
+      attributes = bind_attributes(node, function);
+      Scope scope = Scope::of_call(caller, call_name(call), attributes);
+      bind_inputs(node, *function.proto, scope);
+      const auto outputs = bind_outputs(node, *function.proto, scope, copies);
+      declare_outputs_of(function.proto->node(), scope, outputs);
+      return scope;
+    });
     read_nodes(block, function.proto->node(), body);
     for (const auto& [name, target] : copies) {
       block.nodes.push_back({.op_type = "Identity", .inputs = {*body.find_local(name)}, .outputs = {target}});
@@ -223,8 +232,7 @@ class Builder {
   /// Names the call's outputs in the body; the names are returned. An output that is an input too, or that stands there
   /// twice, is added to `copies` instead.
   std::unordered_set<std::string_view> bind_outputs(const Node& call, const ::onnx::FunctionProto& function,
-                                                    Scope& body,
-                                                    std::vector<std::pair<std::string_view, ValueId>>& copies) {
+                                                    Scope& body, Copies& copies) {
     if (std::ssize(call.outputs) > function.output_size()) {
       throw Error(Kind::input, "{} outputs, but the function has {}", call.outputs.size(), function.output_size());
     }

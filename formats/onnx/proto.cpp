@@ -83,11 +83,11 @@ bool has_unknown_type(const ::onnx::AttributeProto& attribute) {
   return false;
 }
 
-std::string describe(const ::onnx::NodeProto& node) {
+std::string describe(const ::onnx::NodeProto& node, std::string_view prefix) {
   if (!node.name().empty()) {
-    return fmt::format("node '{}'", node.name());
+    return fmt::format("node '{}{}'", prefix, node.name());
   }
-  return fmt::format("node {} -> '{}'", node.op_type(), node.output_size() > 0 ? node.output(0) : "");
+  return fmt::format("node {} -> '{}{}'", node.op_type(), prefix, node.output_size() > 0 ? node.output(0) : "");
 }
 
 }  // namespace terse::onnx

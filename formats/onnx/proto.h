@@ -30,7 +30,7 @@ std::vector<::onnx::AttributeProto> defaults_of(const ::onnx::FunctionProto& fun
 /// True if the attribute is of a kind that the library does not know.
 bool has_unknown_type(const ::onnx::AttributeProto& attribute);
 
-/// "node 'attn/MatMul_3'" or, for nodes without a name, "node MatMul -> 'val_7'".
-std::string describe(const ::onnx::NodeProto& node);
+/// "node 'attn/MatMul_3'" or, for nodes without a name, "node MatMul -> 'val_7'"; `prefix` stands before the names.
+std::string describe(const ::onnx::NodeProto& node, std::string_view prefix);
 
 }  // namespace terse::onnx

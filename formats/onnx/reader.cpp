@@ -51,7 +51,7 @@ void read_header(const ::onnx::ModelProto& proto, Model& model) {
 }
 
 Model read_mapped(const std::shared_ptr<const MappedFile>& file) {
-  Skeleton skeleton = make_skeleton(file->bytes());
+  Skeleton skeleton = make_skeleton(*file);
   const ::onnx::ModelProto proto = parse(skeleton.bytes);
   skeleton.bytes.clear();
   skeleton.bytes.shrink_to_fit();

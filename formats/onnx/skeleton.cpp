@@ -35,6 +35,8 @@ constexpr int kMaxDepth = 100;         // libprotobuf's own limit
 constexpr size_t kLengthBytes = 5;     // of a length that is patched: a varint with leading zeros
 constexpr size_t kMaxBytes = INT_MAX;  // of a message that libprotobuf parses
 
+constexpr std::ptrdiff_t kReleaseBytes = 1 << 20;  // fewer system calls
+
 Message find_inner(Message outer, const wire::Field& field) {
   const auto* found = std::find_if(kNestings.begin(), kNestings.end(),
                                    [&](const Nesting& n) { return n.outer == outer && n.field == field.number; });
@@ -43,7 +45,7 @@ Message find_inner(Message outer, const wire::Field& field) {
 
 class Skimmer {
  public:
-  explicit Skimmer(std::span<const std::byte> file) : file_(file) {}
+  explicit Skimmer(std::span<const std::byte> file) : file_(file), walked_(file.data()) {}
 
   Skeleton skim() {
     skim(file_, Message::model, 1);
@@ -96,6 +98,14 @@ class Skimmer {
     wire::append_varint_field(segment, 1, begin);
     wire::append_varint_field(segment, 2, begin + numbers.size());
     wire::append_bytes_field(skeleton_.bytes, kSegment, segment);
+    give_back(numbers.data() + numbers.size());
+  }
+
+  void give_back(const std::byte* walked) {
+    if (walked - walked_ >= kReleaseBytes) {
+      release_pages({walked_, walked});
+      walked_ = walked;
+    }
   }
 
   void append(std::string& out, const wire::Field& field) {
@@ -106,11 +116,12 @@ class Skimmer {
   }
 
   std::span<const std::byte> file_;
+  const std::byte* walked_;  ///< what lies before has been given back
   Skeleton skeleton_;
 };
 
 }  // namespace
 
-Skeleton make_skeleton(std::span<const std::byte> file) { return Skimmer(file).skim(); }
+Skeleton make_skeleton(const MappedFile& file) { return Skimmer(file.bytes()).skim(); }
 
 }  // namespace terse::onnx

@@ -1,8 +1,9 @@
 #pragma once
 
-#include <cstddef>
-#include <span>
+#include <cstdint>
 #include <string>
+
+#include "formats/bytes.h"
 
 namespace terse::onnx {
 
@@ -16,8 +17,10 @@ struct Skeleton {
 };
 
 /// Walks the messages of a file. Errors: input if its structure is broken, unsupported for 2 GiB beside raw_data.
-/// Cost:  touches no raw_data of more than kSmallBytes.
-Skeleton make_skeleton(std::span<const std::byte> file);
+/// Cost:  touches no raw_data of more than kSmallBytes, and gives pages back as it goes (the system maps many around
+/// the
+///        one that is touched).
+Skeleton make_skeleton(const MappedFile& file);
 
 /// Numbers of at most so many bytes are copied rather than viewed in the file: an aligned copy costs less than the
 /// bookkeeping of pages.
