@@ -38,7 +38,7 @@ std::vector<Tensor> read_all(const fs::path& folder, std::string_view kind) {
     if (!fs::exists(path)) {
       return tensors;
     }
-    tensors.push_back(onnx::read_tensor(path));
+    tensors.push_back(onnx::read_tensor(path).tensor);
   }
 }
 
