@@ -4,7 +4,10 @@
 #include <array>
 
 #include "formats/error.h"
+#include "formats/onnx/layout.h"
+#include "formats/onnx/lowering.h"
 #include "formats/onnx/reader.h"
+#include "formats/onnx/writer.h"
 
 namespace terse {
 namespace {
@@ -17,9 +20,9 @@ constexpr std::array kFormats = {
         .extension = ".onnx",
         .encodings = "any float type; affine of 2, 4 or 8 bits; codebooks",
         .open = open_onnx,
-        .layout = nullptr,
-        .write = nullptr,
-        .check = nullptr,
+        .layout = onnx::layout,
+        .write = onnx::write,
+        .check = onnx::check,
     },
 };
 
@@ -38,6 +41,14 @@ const FormatRow* find_format(Matches&& matches) {
 }
 
 }  // namespace
+
+int64_t Layout::total_bytes() const {
+  int64_t bytes = 0;
+  for (const File& file : files) {
+    bytes += file.bytes;
+  }
+  return bytes;
+}
 
 std::span<const FormatRow> formats() { return kFormats; }
 
