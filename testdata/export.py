@@ -7,8 +7,8 @@ import onnxruntime
 import torch
 from transformers import GenerationMixin
 
-# A file's or a folder's place on the machine that exported; module paths and operator names never begin with a slash and a known folder.
-MACHINE_PATH = re.compile(rb"(/usr|/root|/home|/work|/tmp|/opt|site-packages)[/\w]")
+# A source file's place on the machine that exported; the names of nodes have slashes too, but end otherwise.
+SOURCE_FILE = re.compile(rb"/[\w./+-]+\.py\b|site-packages")
 
 
 class Logits(torch.nn.Module):
@@ -54,12 +54,12 @@ def remove_traces(path):
         thing.metadata_props.extend(kept)
         thing.ClearField("doc_string")
     onnx.save(model, str(path))
-    found = MACHINE_PATH.search(path.read_bytes())
+    found = SOURCE_FILE.search(path.read_bytes())
     assert not found, f"{path} still names {found[0]}"
 
 
 def is_trace(entry):
-    return "stack_trace" in entry.key or MACHINE_PATH.search(entry.value.encode())
+    return "stack_trace" in entry.key or SOURCE_FILE.search(entry.value.encode())
 
 
 @torch.no_grad()

@@ -31,19 +31,42 @@ def byte_level_tokenizer(text):
 
 def wordpiece_tokenizer(texts):
     """BERT's lower-casing WordPiece, at most 640 entries."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=640, special_tokens=specials, show_progress=False))
-    ids = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
+    vocabulary = {piece: i for i, piece in enumerate(specials + word_pieces(texts, 640 - len(specials)))}
+    tokenizer = bert_words(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.decoder = decoders.WordPiece()
+    ids = [(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ids
     )
     inputs = ["input_ids", "token_type_ids", "attention_mask"]
     names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=128, model_input_names=inputs, **names)
+
+
+def word_pieces(texts, count):
+    """Every character, alone and as a continuation, then the commonest pieces that byte-pair merges cut the words into.
+
+    The library's own WordPiece trainer numbers its pieces differently on every run.
+    """
+    merges = bert_words(models.BPE())
+    merges.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=count, show_progress=False))
+    pieces = Counter()
+    for encoding in merges.encode_batch(texts):
+        begins = [word != before for word, before in zip(encoding.word_ids, [None, *encoding.word_ids])]
+        pieces.update(token if begin else "##" + token for token, begin in zip(encoding.tokens, begins))
+    characters = sorted({character for piece in pieces for character in piece.removeprefix("##")})
+    characters += ["##" + character for character in characters]
+    commonest = sorted(pieces.keys() - set(characters), key=lambda piece: (-pieces[piece], piece))
+    return (characters + commonest)[:count]
+
+
+def bert_words(model):
+    """A tokenizer that cuts text into words as BERT does, and words into pieces by the model."""
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return tokenizer
 
 
 def fit(model, steps, peak_rate, loss_of_batch):
