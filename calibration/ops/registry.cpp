@@ -11,6 +11,11 @@ Operator abs;
 Operator add;
 Operator arg_max;
 Operator arg_min;
+Operator bit_shift;
+Operator bitwise_and;
+Operator bitwise_not;
+Operator bitwise_or;
+Operator bitwise_xor;
 Operator cast;
 Operator cast_like;
 Operator ceil;
@@ -20,8 +25,10 @@ Operator constant;
 Operator constant_of_shape;
 Operator cos;
 Operator cum_sum;
+Operator dequantize_linear;
 Operator div;
 Operator dropout;
+Operator dynamic_quantize_linear;
 Operator elu;
 Operator equal;
 Operator erf;
@@ -32,6 +39,7 @@ Operator flatten;
 Operator floor;
 Operator fused_matmul;
 Operator gather;
+Operator gather_block_quantized;
 Operator gather_elements;
 Operator gather_nd;
 Operator gelu;
@@ -53,6 +61,7 @@ Operator logical_not;
 Operator logical_or;
 Operator logical_xor;
 Operator matmul;
+Operator matmul_integer;
 Operator max;
 Operator mean;
 Operator min;
@@ -63,6 +72,8 @@ Operator non_zero;
 Operator one_hot;
 Operator pad;
 Operator pow;
+Operator qlinear_matmul;
+Operator quantize_linear;
 Operator range;
 Operator reciprocal;
 Operator reduce_l1;
@@ -115,6 +126,11 @@ constexpr std::array kOperators = {
     OpRow{"", "And", ops::logical_and},
     OpRow{"", "ArgMax", ops::arg_max},
     OpRow{"", "ArgMin", ops::arg_min},
+    OpRow{"", "BitShift", ops::bit_shift},
+    OpRow{"", "BitwiseAnd", ops::bitwise_and},
+    OpRow{"", "BitwiseNot", ops::bitwise_not},
+    OpRow{"", "BitwiseOr", ops::bitwise_or},
+    OpRow{"", "BitwiseXor", ops::bitwise_xor},
     OpRow{"", "Cast", ops::cast},
     OpRow{"", "CastLike", ops::cast_like},
     OpRow{"", "Ceil", ops::ceil},
@@ -124,8 +140,10 @@ constexpr std::array kOperators = {
     OpRow{"", "ConstantOfShape", ops::constant_of_shape},
     OpRow{"", "Cos", ops::cos},
     OpRow{"", "CumSum", ops::cum_sum},
+    OpRow{"", "DequantizeLinear", ops::dequantize_linear},
     OpRow{"", "Div", ops::div},
     OpRow{"", "Dropout", ops::dropout},
+    OpRow{"", "DynamicQuantizeLinear", ops::dynamic_quantize_linear},
     OpRow{"", "Elu", ops::elu},
     OpRow{"", "Equal", ops::equal},
     OpRow{"", "Erf", ops::erf},
@@ -152,6 +170,7 @@ constexpr std::array kOperators = {
     OpRow{"", "Log", ops::log},
     OpRow{"", "LogSoftmax", ops::log_softmax},
     OpRow{"", "MatMul", ops::matmul},
+    OpRow{"", "MatMulInteger", ops::matmul_integer},
     OpRow{"", "Max", ops::max},
     OpRow{"", "Mean", ops::mean},
     OpRow{"", "Min", ops::min},
@@ -164,6 +183,8 @@ constexpr std::array kOperators = {
     OpRow{"", "Or", ops::logical_or},
     OpRow{"", "Pad", ops::pad},
     OpRow{"", "Pow", ops::pow},
+    OpRow{"", "QLinearMatMul", ops::qlinear_matmul},
+    OpRow{"", "QuantizeLinear", ops::quantize_linear},
     OpRow{"", "RMSNormalization", ops::rms_normalization},
     OpRow{"", "Range", ops::range},
     OpRow{"", "Reciprocal", ops::reciprocal},
@@ -205,6 +226,7 @@ constexpr std::array kOperators = {
     OpRow{"", "Where", ops::where},
     OpRow{"", "Xor", ops::logical_xor},
     OpRow{"com.microsoft", "FusedMatMul", ops::fused_matmul},
+    OpRow{"com.microsoft", "GatherBlockQuantized", ops::gather_block_quantized},
     OpRow{"com.microsoft", "SimplifiedLayerNormalization", ops::simplified_layer_normalization},
 };
 // clang-format on
