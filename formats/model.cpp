@@ -4,6 +4,7 @@
 #include <array>
 
 #include "formats/error.h"
+#include "formats/onnx/canonical.h"
 #include "formats/onnx/layout.h"
 #include "formats/onnx/lowering.h"
 #include "formats/onnx/reader.h"
@@ -12,7 +13,14 @@
 namespace terse {
 namespace {
 
-Model open_onnx(const std::filesystem::path& path) { return onnx::read(path); }
+Model open_onnx(const std::filesystem::path& path) {
+  Model model = onnx::read(path);
+  with_context(path.string(), [&] {
+    onnx::canonicalize(model.graph);
+    assign_roles(model.graph);
+  });
+  return model;
+}
 
 constexpr std::array kFormats = {
     FormatRow{
