@@ -25,7 +25,9 @@ int64_t thread_count() {
 }
 
 void parallel_for(int64_t count, const std::function<void(int64_t)>& body) {
-  tbb::parallel_for(int64_t{0}, count, body, tbb::simple_partitioner());
+  // Isolated: a thread that waits for the rest of an inner loop must not begin another turn of an outer one, whose
+  // memory would add to what it holds.
+  tbb::this_task_arena::isolate([&] { tbb::parallel_for(int64_t{0}, count, body, tbb::simple_partitioner()); });
 }
 
 void parallel_ranges(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {

@@ -1,0 +1,220 @@
+#include "calibration/evaluate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+
+#include "calibration/inputs.h"
+#include "calibration/parallel.h"
+#include "formats/error.h"
+
+namespace terse::calibration {
+namespace {
+
+/// Calls back as samples are done, one thread at a time.
+class Progress {
+ public:
+  Progress(const std::function<void(double)>& report, size_t samples) : report_(report), samples_(samples) {}
+
+  void step() {
+    const std::lock_guard lock(mutex_);
+    ++done_;
+    if (report_) {
+      report_(static_cast<double>(done_) / static_cast<double>(samples_));
+    }
+  }
+
+ private:
+  const std::function<void(double)>& report_;
+  std::mutex mutex_;
+  size_t samples_, done_ = 0;
+};
+
+/// The sample with another token at `position` of its first sequence.
+Sample with_another_token(const Sample& sample, int64_t position, int64_t vocabulary) {
+  const auto& [name, ids] = *find_token_ids(sample);
+  auto numbers = to_int64s(ids);
+  int64_t& number = numbers[static_cast<size_t>(position)];
+  number = (number + 1) % vocabulary;
+  Sample changed = sample;
+  changed[name] = Tensor::of<int64_t>(ids.shape(), numbers);
+  return changed;
+}
+
+/// False if rows of logits change with a token that comes after them.
+bool looks_back_only(const Model& model, const Executor& executor, const Sample& sample, const Tensor& logits,
+                     size_t output) {
+  const auto* ids = find_token_ids(sample);
+  const int64_t tokens = logits.shape()[1], vocabulary = logits.shape()[2];
+  const int64_t last = last_text_token(sample, logits.shape()[0], tokens);
+  if (ids == nullptr || ids->second.shape() != Shape{logits.shape()[0], tokens} || last < 1) {
+    return true;
+  }
+  Sample changed = with_another_token(sample, last, vocabulary);
+  complete_sample(model, changed);  // for the ids' declared type
+  const Tensor before = to_f32(logits), after = to_f32(executor.run(changed)[output]);
+  const auto earlier = static_cast<size_t>(last * vocabulary);
+  SignalNoise difference;
+  difference.add(before.values<float>().first(earlier), after.values<float>().first(earlier));
+  constexpr double kSame = 60;  // dB: quantized activations may shift a little, attention to the token does much more
+  return difference.db() > kSame;
+}
+
+std::string rule_of(const Evaluation& evaluation) {
+  const std::string_view half = evaluation.score == Score::second_half ? "in the second half of its sample, " : "";
+  switch (evaluation.task) {
+    case Task::language_model:
+      return fmt::format("every token with a next one {}padding excluded; samples do not overlap or share context",
+                         half.empty() ? "in its sample, " : half);
+    case Task::masked_model:
+      return fmt::format("every token {}padding excluded; no perplexity, since rows look at later tokens", half);
+    case Task::token_classifier:
+      return "every token, padding excluded";
+    case Task::classifier:
+      return "every sequence";
+    case Task::encoder:
+      return "every sequence: the mean of its tokens, padding excluded";
+    case Task::other:
+      break;
+  }
+  return "every output, padding excluded";
+}
+
+double share(const std::vector<int64_t>& found, const std::vector<int64_t>& expected) {
+  int64_t same = 0;
+  for (size_t i = 0; i < found.size(); ++i) {
+    same += found[i] == expected[i] ? 1 : 0;
+  }
+  return static_cast<double>(same) / static_cast<double>(found.size());
+}
+
+template <typename T>
+void append(std::vector<T>& all, const std::vector<T>& more) {
+  all.insert(all.end(), more.begin(), more.end());
+}
+
+/// All samples' sums and lists, added in their order.
+SampleMeasures total(const std::vector<SampleMeasures>& samples) {
+  SampleMeasures sum;
+  for (const SampleMeasures& sample : samples) {
+    sum.rows += sample.rows;
+    sum.same_top += sample.same_top;
+    sum.predicted += sample.predicted;
+    sum.nll += sample.nll;
+    sum.reference_nll += sample.reference_nll;
+    append(sum.kl, sample.kl);
+    append(sum.classes, sample.classes);
+    append(sum.reference_classes, sample.reference_classes);
+    append(sum.cosines, sample.cosines);
+    sum.outputs.resize(sample.outputs.size());
+    for (size_t i = 0; i < sample.outputs.size(); ++i) {
+      sum.outputs[i].add(sample.outputs[i]);
+    }
+  }
+  return sum;
+}
+
+void summarize_language(SampleMeasures& sum, bool has_reference, Evaluation& evaluation) {
+  if (sum.predicted > 0) {
+    const auto count = static_cast<double>(sum.predicted);
+    evaluation.perplexity = std::exp(sum.nll / count);
+    if (has_reference) {
+      evaluation.reference_perplexity = std::exp(sum.reference_nll / count);
+    }
+  }
+  if (!sum.kl.empty()) {
+    evaluation.top1 = static_cast<double>(sum.same_top) / static_cast<double>(sum.kl.size());
+    evaluation.kl_mean = mean(sum.kl);
+    const bool is_finite = std::isfinite(*evaluation.kl_mean);  // NaN cannot be sorted
+    evaluation.kl_median = is_finite ? quantile(sum.kl, 0.5) : NAN;
+    evaluation.kl_p99 = is_finite ? quantile(sum.kl, 0.99) : NAN;
+  }
+}
+
+void summarize_classes(const SampleMeasures& sum, const std::vector<int64_t>& labels, Evaluation& evaluation) {
+  if (sum.classes.empty()) {
+    return;
+  }
+  evaluation.rows = std::ssize(sum.classes);
+  const bool has_reference = !sum.reference_classes.empty();
+  if (has_reference) {
+    evaluation.agreement = share(sum.classes, sum.reference_classes);
+  }
+  if (labels.empty()) {
+    return;
+  }
+  if (labels.size() != sum.classes.size()) {
+    throw Error(Kind::input, "{} labels for {} classified rows, expected one each", labels.size(), sum.classes.size());
+  }
+  evaluation.accuracy = share(sum.classes, labels);
+  if (has_reference) {
+    evaluation.reference_accuracy = share(sum.reference_classes, labels);
+  }
+}
+
+}  // namespace
+
+Evaluation summarize(const Measuring& measuring, const std::vector<SampleMeasures>& samples,
+                     const std::vector<int64_t>& labels) {
+  SampleMeasures sum = total(samples);
+  Evaluation evaluation{.task = measuring.task, .score = measuring.score, .samples = std::ssize(samples)};
+  evaluation.rows = sum.rows;
+  summarize_language(sum, !sum.outputs.empty(), evaluation);
+  summarize_classes(sum, labels, evaluation);
+  if (!sum.cosines.empty()) {
+    evaluation.rows = std::ssize(sum.cosines);
+    evaluation.cosine_mean = mean(sum.cosines);
+    evaluation.cosine_worst = std::isfinite(*evaluation.cosine_mean) ? worst_percent(sum.cosines) : NAN;
+  }
+  for (size_t i = 0; i < sum.outputs.size(); ++i) {
+    if (sum.outputs[i].signal != 0 || sum.outputs[i].noise != 0) {
+      evaluation.outputs.push_back({measuring.outputs[i], sum.outputs[i].db()});
+    }
+  }
+  evaluation.rule = rule_of(evaluation);
+  return evaluation;
+}
+
+Task find_task(const Model& model, const Executor& executor, const Sample& sample) {
+  const auto outputs = executor.run(sample);
+  const auto& names = executor.output_names();
+  const auto* ids = find_token_ids(sample);
+  const auto vocabulary = ids == nullptr ? std::nullopt : find_vocabulary(model.graph, ids->first);
+  return task_of(names, outputs, vocabulary, [&] {
+    const auto index = static_cast<size_t>(std::ranges::find(names, "logits") - names.begin());
+    return looks_back_only(model, executor, sample, outputs[index], index);
+  });
+}
+
+Sample adapt_sample(const Model& model, const Sample& sample) {
+  Sample adapted;
+  for (const ValueId id : real_inputs(model.graph)) {
+    if (const auto found = sample.find(model.graph.value(id).name); found != sample.end()) {
+      adapted.insert(*found);
+    }
+  }
+  complete_sample(model, adapted);
+  return adapted;
+}
+
+Evaluation evaluate(const Model& model, const Model* reference, const Dataset& data, const EvaluateOptions& options) {
+  const Executor executor(model);
+  std::optional<Executor> expected;
+  if (reference != nullptr) {
+    expected.emplace(*reference, ExecutorOptions{.outputs = executor.output_names()});
+  }
+  const Measuring measuring{.task = find_task(model, executor, data.samples.front()),
+                            .score = options.score,
+                            .outputs = executor.output_names()};
+  std::vector<SampleMeasures> measures(data.samples.size());
+  Progress progress(options.progress, data.samples.size());
+  parallel_for(std::ssize(data.samples), [&](int64_t i) {
+    const Sample& sample = data.samples[static_cast<size_t>(i)];
+    const auto truth = expected ? expected->run(adapt_sample(*reference, sample)) : std::vector<Tensor>{};
+    measures[static_cast<size_t>(i)] = measure_sample(measuring, sample, executor.run(sample), truth);
+    progress.step();
+  });
+  return summarize(measuring, measures, data.labels);
+}
+
+}  // namespace terse::calibration
