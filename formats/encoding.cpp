@@ -259,16 +259,35 @@ void unpack_codes(std::span<const uint8_t> packed, int bits, std::span<uint8_t> 
   }
 }
 
-void pack_codes(std::span<const uint8_t> codes, int bits, std::span<uint8_t> packed) {
-  const auto per_byte = static_cast<size_t>(8 / bits);
-  for (size_t byte = 0; byte * per_byte < codes.size(); ++byte) {
+namespace {
+
+/// Bytes that are full of codes. The width is a constant for compilers to vectorise.
+template <int kBits>
+void pack_bytes(std::span<const uint8_t> codes, std::span<uint8_t> packed) {
+  constexpr size_t kPerByte = 8 / kBits;
+  for (size_t byte = 0; byte < codes.size() / kPerByte; ++byte) {
     unsigned value = 0;
-    const size_t end = std::min(codes.size(), (byte + 1) * per_byte);
-    for (size_t i = byte * per_byte; i < end; ++i) {
-      value |= static_cast<unsigned>(codes[i]) << (static_cast<int>(i % per_byte) * bits);
+    for (size_t i = 0; i < kPerByte; ++i) {
+      value |= static_cast<unsigned>(codes[byte * kPerByte + i]) << (i * kBits);
     }
     packed[byte] = static_cast<uint8_t>(value);
   }
+}
+
+}  // namespace
+
+void pack_codes(std::span<const uint8_t> codes, int bits, std::span<uint8_t> packed) {
+  bits == 2 ? pack_bytes<2>(codes, packed) : bits == 4 ? pack_bytes<4>(codes, packed) : pack_bytes<8>(codes, packed);
+  const auto per_byte = static_cast<size_t>(8 / bits);
+  const size_t full = codes.size() / per_byte;
+  if (full * per_byte == codes.size()) {
+    return;
+  }
+  unsigned value = 0;
+  for (size_t i = full * per_byte; i < codes.size(); ++i) {
+    value |= static_cast<unsigned>(codes[i]) << (static_cast<int>(i % per_byte) * bits);
+  }
+  packed[full] = static_cast<uint8_t>(value);
 }
 
 }  // namespace terse

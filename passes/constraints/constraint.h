@@ -48,8 +48,8 @@ class PanelFit {
  public:
   virtual ~PanelFit() = default;
 
-  /// Chooses the parameters (scale, zero point, table, mask) for the fitting blocks that `block` covers: whole ones,
-  /// the last of a row may be shorter.
+  /// `importance` has an entry for each column of `block`. Chooses the parameters (scale, zero point, table, mask) for
+  /// the fitting blocks that `block` covers: whole ones, the last of a row may be shorter.
   virtual void fit(const ConstBlock& block, Importance importance) = 0;
 
   /// Moves every number of `block` to the nearest one of the set that `fit` has chosen, and takes note of it for the

@@ -82,9 +82,56 @@ TEST_SUITE("passes/pipeline") {
     CHECK(find_report(report, "layers.0.attn.q").note == "cast: already f32");
   }
 
+  TEST_CASE("pruned weights that are quantized keep their zeros") {
+    TinyModel tiny;
+    const auto report =
+        run_pipeline(parse_recipe("prune,pattern=2:4\nquantize,bits=4,grid=asymmetric"), tiny.model, {});
+    const Encoding& q = *tiny.model.graph.value(tiny.q0).constant;
+    CHECK(describe(q) == "uint4 channel");
+    CHECK(count_zeros(decode(q)) >= 32 * 32 / 2);
+    CHECK(report.times.size() == 1);
+    CHECK(report.times[0].pass == "prune,pattern=2:4 + quantize,bits=4,grid=asymmetric");
+  }
+
+  TEST_CASE("of several passes that give codes the last one wins, and a type gives way to codes") {
+    TinyModel tiny;
+    run_pipeline(parse_recipe("quantize,bits=4\nquantize,bits=8,only=q\ncast,dtype=f16"), tiny.model, {});
+    CHECK(describe(*tiny.model.graph.value(tiny.q0).constant) == "int8 channel");
+    CHECK(describe(*tiny.model.graph.value(tiny.k0).constant) == "int4 channel");
+    CHECK(describe(*tiny.model.graph.value(tiny.table).constant) == "f16");
+  }
+
+  TEST_CASE("a quantized weight is left alone, unless a new quantization is asked for") {
+    TinyModel tiny;
+    run_pipeline(parse_recipe("quantize,bits=8"), tiny.model, {});
+    const auto report = run_pipeline(parse_recipe("quantize,bits=4"), tiny.model, {});
+    CHECK(find_report(report, "side").after == "int8 channel");
+    CHECK(find_report(report, "side").note == "quantize: already int8 channel, requantize=yes changes it");
+    run_pipeline(parse_recipe("quantize,bits=4,requantize=yes"), tiny.model, {});
+    CHECK(describe(*tiny.model.graph.value(tiny.side).constant) == "int4 channel");
+  }
+
+  TEST_CASE("a weight whose scales f16 cannot hold gets f32 scales") {
+    TinyModel tiny;
+    std::vector<float> numbers = normal_numbers(32 * 32);
+    for (float& number : numbers) {
+      number *= 1e8F;
+    }
+    tiny.model.graph.value(tiny.q0).constant = matrix(32, 32, numbers);
+    const auto report = run_pipeline(parse_recipe("quantize,only=q"), tiny.model, {});
+    CHECK(tiny.model.graph.value(tiny.q0).constant->affine()->scale_dtype == DType::f32);
+    CHECK(tiny.model.graph.value(tiny.q1).constant->affine()->scale_dtype == DType::f16);
+    CHECK(find_report(report, "layers.0.attn.q").snr_db > 20);
+    TinyModel strict = tiny;
+    strict.model.graph.value(tiny.q0).constant = matrix(32, 32, numbers);
+    CHECK_THROWS_WITH_AS(
+        run_pipeline(parse_recipe("quantize,only=q,scale=f16"), strict.model, {}),
+        "weight 'layers.0.attn.q': its largest scale is 2.1e+07, f16 holds 6.1e-05 to 65504: use scale=f32", Error);
+  }
+
   TEST_CASE("planning sets encodings without data, and the sizes that running gives") {
     TinyModel planned, run;
-    const Pipeline pipeline = parse_recipe("prune,ratio=0.5\ncast,dtype=f16");
+    const Pipeline pipeline = parse_recipe("prune,ratio=0.5\nquantize\ncast,dtype=f16");
     const auto plan = run_pipeline(pipeline, planned.model, {.plan_only = true, .progress = {}});
     const auto real = run_pipeline(pipeline, run.model, {});
     CHECK(planned.model.graph.value(planned.q0).constant->is_planned());

@@ -1,0 +1,49 @@
+#include "passes/presets.h"
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "formats/error.h"
+#include "passes/text.h"
+
+namespace terse::passes {
+namespace {
+
+// Blocks of 32 for 4 bits cost 0.5 bit a weight for f16 scales and follow outliers closely; 8 bits need it less, and 64
+// divides the widths in use (384, 576, 768, ...) so that no block is padded.
+constexpr std::array kRecipes = {
+    RecipeRow{"int8", "every matrix in 8 bits, blocks of 64", "onnx",
+              "quantize,bits=8,block=64\n"
+              "quantize,bits=8,block=64,only=tables\n"},
+    RecipeRow{"int4", "linears in 4 bits, blocks of 32; tables and head in 8 bits", "onnx",
+              "quantize,bits=4,block=32\n"
+              "quantize,bits=8,block=64,only=tables\n"},
+    RecipeRow{"prune-50", "half of each linear's weights zero, the smallest", "onnx", "prune,ratio=0.5\n"},
+    RecipeRow{"prune-2of4", "two of every four neighbouring weights of a linear zero", "onnx", "prune,pattern=2:4\n"},
+};
+
+}  // namespace
+
+std::span<const RecipeRow> recipes() { return kRecipes; }
+
+const RecipeRow& get_recipe(std::string_view name, std::string_view target) {
+  std::vector<std::string_view> names;
+  std::string targets;
+  for (const RecipeRow& row : kRecipes) {
+    names.push_back(row.name);
+    if (row.name != name) {
+      continue;
+    }
+    if (row.target == target) {
+      return row;
+    }
+    targets += fmt::format("{}{}", targets.empty() ? "" : ", ", row.target);
+  }
+  if (targets.empty()) {
+    throw Error(Kind::usage, "there is no recipe '{}'{}", name, suggestion(name, names));
+  }
+  throw Error(Kind::usage, "recipe {} has no text for target {}, it has one for {}", name, target, targets);
+}
+
+}  // namespace terse::passes

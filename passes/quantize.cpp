@@ -1,0 +1,67 @@
+#include "formats/error.h"
+#include "passes/constraints/affine.h"
+#include "passes/pass_rows.h"
+#include "passes/projection.h"
+
+namespace terse::passes {
+namespace {
+
+constexpr OptionRow kOptions[] = {
+    {"bits", "4", "2|4|8", "bits of a code"},
+    {"block", "32", "16|32|64|128|256|channel|tensor", "what shares a scale: so many columns, a row, or all"},
+    {"grid", "symmetric", "symmetric|asymmetric", "without or with a zero point for each scale"},
+    {"scale", "auto", "auto|f16|f32",
+     "the type of scales; auto: f16, or f32 for a weight whose scales f16 cannot hold"},
+    {"requantize", "no", "no|yes", "whether weights that have codes already are given new ones"},
+};
+
+AffineOptions affine_options(const Arguments& arguments) {
+  using Scope = AffineOptions::Scope;
+  const std::string_view block = arguments.text("block"), scale = arguments.text("scale");
+  AffineOptions options{.bits = static_cast<int>(arguments.integer("bits")),
+                        .asymmetric = arguments.text("grid") == "asymmetric",
+                        .scale_dtype = scale == "f32" ? DType::f32 : DType::f16,
+                        .overflow = scale == "auto" ? AffineOptions::Overflow::widen : AffineOptions::Overflow::refuse};
+  if (block == "channel" || block == "tensor") {
+    options.scope = block == "channel" ? Scope::channel : Scope::tensor;
+  } else {
+    options.block_columns = arguments.integer("block");
+  }
+  return options;
+}
+
+class Quantize : public Projection {
+ public:
+  explicit Quantize(const Arguments& arguments)
+      : options_(affine_options(arguments)), requantize_(arguments.text("requantize") == "yes") {}
+
+  Part part() const override { return Part::codes; }
+
+  std::string reason_to_skip(const Encoding& weight) const override {
+    const bool has_codes = weight.dense() == nullptr;
+    return has_codes && !requantize_ ? "already " + describe(weight) + ", requantize=yes changes it" : "";
+  }
+
+  std::unique_ptr<EncodedConstraint> encode(const Encoding& weight) const override {
+    return std::make_unique<AffineConstraint>(weight, options_);
+  }
+
+ private:
+  AffineOptions options_;
+  bool requantize_;
+};
+
+}  // namespace
+
+constinit const PassRow kQuantize = {
+    .name = "quantize",
+    .summary = "stores weights as codes of 2, 4 or 8 bits on a grid",
+    .stage = Stage::projection,
+    .options = kOptions,
+    .selects = "linears",
+    .project = [](const Arguments& arguments) -> std::unique_ptr<Projection> {
+      return std::make_unique<Quantize>(arguments);
+    },
+};
+
+}  // namespace terse::passes
