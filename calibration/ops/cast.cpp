@@ -98,23 +98,35 @@ Tensor widen(const Tensor& in) {
   return out;
 }
 
-Tensor cast_to(const Tensor& in, DType dtype) {
+Tensor cast_to(const Tensor& in, DType dtype, Overflow overflow) {
   if (in.dtype() == dtype) {
     return in;
   }
   if (is_small_integer(in.dtype())) {
-    return cast_to(widen(in), dtype);
+    return cast_to(widen(in), dtype, overflow);
+  }
+  if (is_small_float(in.dtype())) {
+    return cast_to(small_to_f32(in), dtype, overflow);
+  }
+  if (is_small_float(dtype)) {
+    return f32_to_small(cast_to(in, DType::f32), dtype, overflow);
   }
   return is_small_integer(dtype) ? to_small_integer(in, dtype) : cast_elements(in, dtype);
+}
+
+Overflow overflow_of(const Node& node) {
+  return node.get_int("saturate", 1) != 0 ? Overflow::saturate : Overflow::infinity;
 }
 
 namespace ops {
 
 std::vector<Tensor> cast(const OpCall& call) {
-  return {cast_to(call.input(0), get_dtype(call.node, "to", DType::undefined))};
+  return {cast_to(call.input(0), get_dtype(call.node, "to", DType::undefined), overflow_of(call.node))};
 }
 
-std::vector<Tensor> cast_like(const OpCall& call) { return {cast_to(call.input(0), call.input(1).dtype())}; }
+std::vector<Tensor> cast_like(const OpCall& call) {
+  return {cast_to(call.input(0), call.input(1).dtype(), overflow_of(call.node))};
+}
 
 }  // namespace ops
 }  // namespace terse::calibration

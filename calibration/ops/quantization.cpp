@@ -70,6 +70,20 @@ Bounds bounds_of(DType dtype) {
 /// A rounded number inside of the bounds; NaN becomes the lower one.
 float bounded(float value, Bounds bounds) { return std::min(std::max(bounds.low, value), bounds.high); }
 
+/// The zero point of floats is zero; adding it takes the sign of a minus zero away.
+Tensor quantize_to_float(const Tensor& data, const Tensor& scales, const ScaleGrid& grid, DType dtype,
+                         Overflow overflow) {
+  Tensor scaled = Tensor::uninitialized(DType::f32, data.shape());
+  const float* from = data.values<float>().data();
+  float* to = scaled.mutable_values<float>().data();
+  grid.for_each_run([&](int64_t first, int64_t count, int64_t scale, int64_t step) {
+    for (int64_t i = 0; i < count; ++i) {
+      to[first + i] = from[first + i] / scales.values<float>()[at(scale + i * step)] + 0.0F;
+    }
+  });
+  return f32_to_small(scaled, dtype, overflow);
+}
+
 Tensor quantize(const Tensor& data, const Tensor& scales, std::span<const int32_t> zeros, const ScaleGrid& grid,
                 DType dtype) {
   const Bounds bounds = bounds_of(dtype);
@@ -122,16 +136,18 @@ ScaleGrid::ScaleGrid(const Shape& data, const Shape& scales, int64_t axis, int64
 }
 
 Tensor dequantize(const Tensor& data, const Tensor& scales, const Tensor* zero_points, const ScaleGrid& grid) {
-  const Tensor codes = widen(data);
+  const Tensor codes = is_small_float(data.dtype()) ? small_to_f32(data) : widen(data);
   const Tensor factors = to_f32(scales);
   const auto zeros = zeros_of(zero_points, scales.count());
   Tensor out = Tensor::uninitialized(DType::f32, data.shape());
   const bool known = dispatch(codes.dtype(), [&]<typename T>() {
-    if constexpr (std::is_integral_v<T> && sizeof(T) <= 4 && !std::is_same_v<T, bool>) {
+    if constexpr (std::is_arithmetic_v<T> && sizeof(T) <= 4 && !std::is_same_v<T, bool>) {
       dequantize_as<T>(codes, factors.values<float>(), zeros, grid, out);
+    } else {
+      throw Error(Kind::unsupported, "dequantizing {}", name(data.dtype()));
     }
   });
-  if (!known || !is_integer(codes.dtype()) || row(codes.dtype()).bits > 32) {
+  if (!known) {
     throw Error(Kind::unsupported, "dequantizing {}", name(data.dtype()));
   }
   return out;
@@ -151,7 +167,11 @@ std::vector<Tensor> quantize_linear(const OpCall& call) {
   const Tensor scales = to_f32(call.input(1));
   const Tensor* zero_points = call.find_input(2);
   const DType dtype = zero_points != nullptr ? zero_points->dtype() : get_dtype(call.node, "output_dtype", DType::u8);
-  return {quantize(data, scales, zeros_of(zero_points, scales.count()), grid_of(call, data, scales), dtype)};
+  const ScaleGrid grid = grid_of(call, data, scales);
+  if (is_small_float(dtype)) {
+    return {quantize_to_float(data, scales, grid, dtype, overflow_of(call.node))};
+  }
+  return {quantize(data, scales, zeros_of(zero_points, scales.count()), grid, dtype)};
 }
 
 /// A scale and a zero point for which zero is exact, and the data on that grid of u8.

@@ -52,8 +52,9 @@ constexpr std::array kUntested = {
 
 const char* other_folder() { return std::getenv("TERSE_NODE_TESTS"); }
 
-const NodeTests& node_tests() {
-  static const NodeTests tests = find_node_tests(other_folder() != nullptr ? other_folder() : TERSE_NODE_TESTS);
+const std::vector<NodeTest>& node_tests() {
+  static const std::vector<NodeTest> tests =
+      find_node_tests(other_folder() != nullptr ? other_folder() : TERSE_NODE_TESTS);
   return tests;
 }
 
@@ -72,37 +73,60 @@ bool may_be_untested(std::string_view op) {
   return std::ranges::any_of(kUntested, [&](const Reason& row) { return row.test == op; });
 }
 
-/// Runs the tests of an operator and prints how many.
-void check_operator(const OpRow& row) {
-  const auto found = node_tests().find(fmt::format("{}:{}", row.domain, row.name));
-  if (found == node_tests().end()) {
-    CHECK_MESSAGE(may_be_untested(row.name), "no test of " << row.name);
-    return;
-  }
-  int run = 0;
-  std::string skipped;
-  for (const NodeTest& test : found->second) {
-    if (const auto reason = find_skipped(test.name)) {
-      skipped += fmt::format("\n  skipped {}: {}", test.name, *reason);
+struct Counts {
+  int run = 0, skipped = 0;
+};
+
+/// Runs what is not skipped and prints the reasons of what is.
+template <typename Wanted>
+Counts run_tests(Wanted&& is_wanted) {
+  Counts counts;
+  for (const NodeTest& test : node_tests()) {
+    if (!is_wanted(test)) {
       continue;
     }
-    ++run;
+    if (const auto reason = find_skipped(test.name)) {
+      std::cout << fmt::format("  {} is skipped: {}\n", test.name, *reason);
+      ++counts.skipped;
+      continue;
+    }
+    ++counts.run;
     const auto failure = run_node_test(test);
     CHECK_MESSAGE(!failure, test.name << ": " << *failure);
   }
-  std::cout << fmt::format("{}: {} tests run, {} skipped{}\n", row.name, run, std::ssize(found->second) - run, skipped);
-  CHECK_MESSAGE((run > 0 || may_be_untested(row.name)), "no test of " << row.name << " was run");
+  return counts;
 }
+
+/// "domain:operator"
+std::string key_of(const OpRow& row) { return fmt::format("{}:{}", row.domain, row.name); }
 
 TEST_SUITE("calibration/node") {
   TEST_CASE("every operator passes ONNX's tests of it") {
     for (const OpRow& row : operators()) {
-      const std::string name = fmt::format("{}:{}", row.domain, row.name);
-      SUBCASE(name.c_str()) {
-        CAPTURE(name);
-        check_operator(row);
+      const std::string key = key_of(row);
+      SUBCASE(key.c_str()) {
+        CAPTURE(key);
+        const auto [run, skipped] =
+            run_tests([&](const NodeTest& test) { return test.operators.size() == 1 && test.operators.contains(key); });
+        std::cout << fmt::format("{}: {} tests run, {} skipped\n", row.name, run, skipped);
+        CHECK_MESSAGE((run > 0 || other_folder() != nullptr || may_be_untested(row.name)),
+                      "no test of " << row.name << " was run");
       }
     }
+  }
+
+  TEST_CASE("graphs of several operators pass ONNX's tests of them") {
+    std::set<std::string> claimed;
+    for (const OpRow& row : operators()) {
+      claimed.insert(key_of(row));
+    }
+    const auto [run, skipped] = run_tests([&](const NodeTest& test) {
+      return test.operators.size() > 1 &&
+             std::includes(claimed.begin(), claimed.end(), test.operators.begin(), test.operators.end());
+    });
+    std::cout << fmt::format("graphs: {} tests run, {} skipped\n", run, skipped);
+    CHECK((run > 0 || other_folder() != nullptr));
+    CHECK_FALSE(node_tests().empty());
   }
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,13 +14,11 @@ namespace terse::calibration {
 struct NodeTest {
   std::string name;
   std::filesystem::path folder;
+  std::set<std::string> operators;  ///< of its graph, as "domain:operator"; "" is ONNX's own domain
 };
 
-/// The tests of single nodes by "domain:operator" ("" is ONNX's own), and those of whole graphs under "".
-using NodeTests = std::map<std::string, std::vector<NodeTest>>;
-
-/// All tests of a folder.
-NodeTests find_node_tests(const std::filesystem::path& folder);
+/// All tests of a folder, by name.
+std::vector<NodeTest> find_node_tests(const std::filesystem::path& folder);
 
 /// Runs a test with all of its data sets; what is wrong, or nothing.
 std::optional<std::string> run_node_test(const NodeTest& test);
