@@ -1,5 +1,7 @@
 #include "formats/onnx/attributes.h"
 
+#include <numeric>
+
 #include "formats/error.h"
 
 namespace terse::onnx {
@@ -101,7 +103,27 @@ struct AsTensor {
   }
 };
 
+struct CopiedBytes {
+  int64_t operator()(const std::string& text) const { return std::ssize(text); }
+  int64_t operator()(const OpaqueAttribute& opaque) const { return std::ssize(opaque.bytes); }
+  template <typename T>
+  int64_t operator()(const std::vector<T>& values) const {
+    int64_t bytes = std::ssize(values) * static_cast<int64_t>(sizeof(T));
+    if constexpr (std::is_same_v<T, std::string>) {
+      bytes = std::accumulate(values.begin(), values.end(), bytes,
+                              [](int64_t sum, const std::string& text) { return sum + std::ssize(text); });
+    }
+    return bytes;
+  }
+  template <typename Other>
+  int64_t operator()(const Other&) const {
+    return 0;
+  }
+};
+
 }  // namespace
+
+int64_t copied_bytes(const AttributeValue& value) { return std::visit(CopiedBytes(), value); }
 
 std::optional<AttributeValue> read_attribute(const ::onnx::AttributeProto& proto, const Bindings* bindings,
                                              TensorReader& tensors, const ReadBlock& read_block) {

@@ -20,6 +20,9 @@ using ReadBlock = std::function<std::shared_ptr<Block>(const ::onnx::GraphProto&
 std::optional<AttributeValue> read_attribute(const ::onnx::AttributeProto& proto, const Bindings* bindings,
                                              TensorReader& tensors, const ReadBlock& read_block);
 
+/// Bytes that a copy of the value takes beyond its own size; tensors and graphs are shared.
+int64_t copied_bytes(const AttributeValue& value);
+
 /// The tensor that a Constant node with these attributes makes; nullopt for a sparse one.
 std::optional<Tensor> constant_tensor(const Node& node);
 

@@ -13,7 +13,11 @@ namespace terse::onnx {
 struct Function {
   const ::onnx::FunctionProto* proto = nullptr;
   std::vector<::onnx::AttributeProto> defaults;
-  int64_t cost_bytes = 0;  ///< roughly the memory that a copy of its body takes
+  int64_t body_bytes = 0;  ///< of the file
+  int64_t body_names = 0;  ///< of values and nodes, subgraphs' included
+
+  /// Roughly the memory that a copy of the body takes whose names get a prefix.
+  int64_t copy_bytes(int64_t prefix_bytes) const;
 };
 
 /// The model-local functions of a file, which must outlive it.
@@ -25,9 +29,9 @@ class FunctionTable {
   /// The function that a node calls; null for an operator.
   const Function* find(const ::onnx::NodeProto& node) const;
 
-  /// Accounts for one more copy of a body. Error input if all of them take too much: a few functions that call each
+  /// Accounts for memory that a call takes. Error input if all of them take too much: a few functions that call each
   /// other twice are enough to fill any memory.
-  void charge(const Function& function);
+  void charge(int64_t bytes);
 
  private:
   std::unordered_map<std::string, Function> functions_;

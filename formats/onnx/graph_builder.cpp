@@ -170,6 +170,7 @@ class Builder {
         throw Error(Kind::input, "stands there twice");
       }
       if (auto value = read_attribute(proto, scope.attributes(), tensors_, block_reader(scope))) {
+        functions_.charge(proto.ref_attr_name().empty() ? 0 : copied_bytes(*value));
         node.attributes.push_back({proto.name(), *std::move(value)});
       }
     });
@@ -188,9 +189,9 @@ class Builder {
     Bindings attributes;
     Copies copies;
     const Scope body = with_context(describe(call, caller.prefix()), [&] {
-      functions_.charge(function);
       attributes = bind_attributes(node, function);
       Scope scope = Scope::of_call(caller, call_name(call), attributes);
+      functions_.charge(function.copy_bytes(std::ssize(scope.prefix())));
       bind_inputs(node, *function.proto, scope);
       const auto outputs = bind_outputs(node, *function.proto, scope, copies);
       declare_outputs_of(function.proto->node(), scope, outputs);

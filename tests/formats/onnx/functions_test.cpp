@@ -157,6 +157,19 @@ TEST_SUITE("formats/onnx/functions") {
     const std::string error = error_of_text(text);
     CHECK(error.find("the calls of functions expand to more than 256 MiB") != std::string::npos);
   }
+
+  TEST_CASE("a body that copies a long attribute too often is refused") {
+    std::string body;
+    for (int i = 0; i < 3000; ++i) {
+      body += fmt::format(
+          R"(node {{ op_type: "Op" output: "o{}" attribute {{ name: "s" ref_attr_name: "s" type: STRING }} }} )", i);
+    }
+    const std::string error = error_of_text(
+        "functions { domain: \"l\" name: \"F\" attribute: \"s\" " + body +
+        "} graph { node { domain: \"l\" op_type: \"F\" name: \"n\" attribute { name: \"s\" type: STRING s: \"" +
+        std::string(100'000, 'x') + "\" } } }");
+    CHECK(error.find("the calls of functions expand to more than 256 MiB") != std::string::npos);
+  }
 }
 
 }  // namespace
