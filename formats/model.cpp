@@ -26,7 +26,7 @@ constexpr std::array kFormats = {
     FormatRow{
         .name = "onnx",
         .extension = ".onnx",
-        .encodings = "any float type; affine of 2, 4 or 8 bits; codebooks",
+        .encodings = onnx::kEncodings,
         .open = open_onnx,
         .layout = onnx::layout,
         .write = onnx::write,

@@ -24,7 +24,19 @@ TEST_SUITE("formats/model") {
     const Model model = open_model(path);
     CHECK(model.path == path);
     CHECK(model.format == "onnx");
-    CHECK_FALSE(model.graph.main.nodes.empty());
+  }
+
+  TEST_CASE("an opened model is in canonical form") {
+    const Model model = open_model(std::filesystem::path(TERSE_TESTDATA) / "lm/dynamo.onnx");
+    int64_t weights = 0;
+    for (const Node& node : model.graph.main.nodes) {
+      if (node.is("MatMul") && model.graph.is_constant(node.input(1))) {
+        CAPTURE(node.name);
+        CHECK(node.get_int("transB", 0) == 1);
+        ++weights;
+      }
+    }
+    CHECK(weights == 4 * 7 + 1);  // q, k, v, o, gate, up, down of 4 layers, and the head
   }
 }
 
