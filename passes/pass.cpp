@@ -109,7 +109,7 @@ std::string_view name(Stage stage) {
 }
 
 std::span<const PassRow* const> passes() {
-  static constexpr std::array<const PassRow*, 3> kPasses = {&kPrune, &kQuantize, &kCast};
+  static constexpr std::array<const PassRow*, 4> kPasses = {&kPrune, &kQuantize, &kCluster, &kCast};
   return kPasses;
 }
 

@@ -21,6 +21,7 @@ constexpr std::array kRecipes = {
               "quantize,bits=8,block=64,only=tables\n"},
     RecipeRow{"prune-50", "half of each linear's weights zero, the smallest", "onnx", "prune,ratio=0.5\n"},
     RecipeRow{"prune-2of4", "two of every four neighbouring weights of a linear zero", "onnx", "prune,pattern=2:4\n"},
+    RecipeRow{"cluster-16", "16 shared values for each row of a linear", "onnx", "cluster,centroids=16,group=row\n"},
 };
 
 }  // namespace

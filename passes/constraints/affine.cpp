@@ -5,13 +5,11 @@
 
 #include "formats/error.h"
 #include "passes/constraints/codes.h"
+#include "passes/constraints/half_range.h"
 #include "passes/constraints/tensor_grid.h"
 
 namespace terse::passes {
 namespace {
-
-constexpr float kLargestHalf = 65504.0F;
-constexpr float kSmallestNormalHalf = 0x1p-14F;  // below, f16 loses precision bit by bit
 
 Importance slice(Importance importance, int64_t begin, int64_t count) {
   return importance.subspan(static_cast<size_t>(begin), static_cast<size_t>(count));
@@ -42,11 +40,7 @@ class AffineConstraint::Fit : public PanelFit {
         groups_((columns_ + parts_.group_columns - 1) / parts_.group_columns),
         row_bytes_(packed_row_bytes(columns_, parts_.bits)) {}
 
-  ~Fit() override {
-    float largest = owner_.largest_scale_.load();
-    while (largest < largest_scale_ && !owner_.largest_scale_.compare_exchange_weak(largest, largest_scale_)) {
-    }
-  }
+  ~Fit() override { raise_to(owner_.largest_scale_, largest_scale_); }
   Fit(const Fit&) = delete;
   Fit& operator=(const Fit&) = delete;
 
@@ -162,8 +156,7 @@ Encoding AffineConstraint::finish() { return std::move(encoding_); }
 
 std::unique_ptr<EncodedConstraint> AffineConstraint::widened() const {
   const float largest = largest_scale_.load();
-  const bool fits = largest <= kLargestHalf && (largest >= kSmallestNormalHalf || largest == 0);
-  if (fits || options_.scale_dtype == DType::f32) {
+  if (fits_half(largest) || options_.scale_dtype == DType::f32) {
     return nullptr;
   }
   if (options_.overflow == AffineOptions::Overflow::refuse) {
