@@ -11,6 +11,7 @@ Operator abs;
 Operator add;
 Operator arg_max;
 Operator arg_min;
+Operator batch_normalization;
 Operator bit_shift;
 Operator bitwise_and;
 Operator bitwise_not;
@@ -47,6 +48,7 @@ Operator gemm;
 Operator greater;
 Operator greater_or_equal;
 Operator hard_sigmoid;
+Operator hardmax;
 Operator identity;
 Operator is_inf;
 Operator is_nan;
@@ -126,6 +128,7 @@ constexpr std::array kOperators = {
     OpRow{"", "And", ops::logical_and},
     OpRow{"", "ArgMax", ops::arg_max},
     OpRow{"", "ArgMin", ops::arg_min},
+    OpRow{"", "BatchNormalization", ops::batch_normalization},
     OpRow{"", "BitShift", ops::bit_shift},
     OpRow{"", "BitwiseAnd", ops::bitwise_and},
     OpRow{"", "BitwiseNot", ops::bitwise_not},
@@ -160,6 +163,7 @@ constexpr std::array kOperators = {
     OpRow{"", "Greater", ops::greater},
     OpRow{"", "GreaterOrEqual", ops::greater_or_equal},
     OpRow{"", "HardSigmoid", ops::hard_sigmoid},
+    OpRow{"", "Hardmax", ops::hardmax},
     OpRow{"", "Identity", ops::identity},
     OpRow{"", "IsInf", ops::is_inf},
     OpRow{"", "IsNaN", ops::is_nan},

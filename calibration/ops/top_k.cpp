@@ -6,7 +6,7 @@
 #include "calibration/parallel.h"
 #include "formats/error.h"
 
-// TopK, ArgMax and ArgMin. Of equal elements the one with the lower index comes first.
+// TopK, ArgMax, ArgMin and Hardmax. Of equal elements the one with the lower index comes first.
 
 namespace terse::calibration::ops {
 namespace {
@@ -71,6 +71,18 @@ int64_t find_extreme(const T* line, const Lines& lines, Order order, Ties ties) 
   return best;
 }
 
+/// The number one.
+template <typename T>
+T one() {
+  if constexpr (std::is_same_v<T, Half>) {
+    return to_half(1);
+  } else if constexpr (std::is_same_v<T, BFloat16>) {
+    return to_bfloat16(1);
+  } else {
+    return T{1};
+  }
+}
+
 std::vector<Tensor> arg_extreme(const OpCall& call, Order order) {
   const Tensor& data = call.input(0);
   const int64_t axis = get_axis(call.node.get_int("axis", 0), data.rank());
@@ -113,6 +125,27 @@ std::vector<Tensor> top_k(const OpCall& call) {
     throw Error(Kind::unsupported, "element type {}", name(data.dtype()));
   }
   return {values, indices};
+}
+
+/// One at the first largest element of every line, zero elsewhere.
+std::vector<Tensor> hardmax(const OpCall& call) {
+  const Tensor& data = call.input(0);
+  const Lines lines(data.shape(), get_axis(call.node.get_int("axis", -1), data.rank()));
+  if (!is_float(data.dtype())) {
+    throw Error(Kind::unsupported, "element type {}", name(data.dtype()));
+  }
+  Tensor out = Tensor::make(data.dtype(), data.shape());
+  dispatch(data.dtype(), [&]<typename T>() {
+    const T* from = data.values<T>().data();
+    parallel_ranges(lines.length == 0 ? 0 : lines.count, lines.grain(), [&](int64_t begin, int64_t end) {
+      for (int64_t line = begin; line < end; ++line) {
+        const int64_t start = lines.start(line);
+        const int64_t best = find_extreme(from + start, lines, Order::largest, Ties::first);
+        out.mutable_values<T>()[at(start + best * lines.stride)] = one<T>();
+      }
+    });
+  });
+  return {out};
 }
 
 std::vector<Tensor> arg_max(const OpCall& call) { return arg_extreme(call, Order::largest); }

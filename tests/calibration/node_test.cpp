@@ -28,6 +28,7 @@ constexpr std::array kSkipped = {
     Reason{"identity_sequence", "sequences are not tensors"},
     Reason{"identity_opt", "optionals are not tensors"},
     Reason{"training_dropout", "terse does not train"},
+    Reason{"training_mode", "terse does not train"},
 };
 
 /// Of the default folder only.

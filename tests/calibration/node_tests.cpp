@@ -9,6 +9,7 @@
 #include "formats/error.h"
 #include "formats/onnx/reader.h"
 #include "formats/onnx/tensor_file.h"
+#include "formats/onnx/upgrade.h"
 
 namespace terse::calibration {
 namespace {
@@ -19,11 +20,20 @@ namespace fs = std::filesystem;
 constexpr double kRelative = 1e-3;
 constexpr double kAbsolute = 1e-7;
 
+/// Tests declare the version in which their operator last changed; 7 is the oldest that terse reads.
+Model read_model(const fs::path& folder) {
+  Model model = onnx::read(folder / "model.onnx");
+  int64_t& opset = model.opsets[""];
+  opset = std::max(opset, int64_t{7});
+  return model;
+}
+
 std::set<std::string> operators_of(const fs::path& folder) {
   std::set<std::string> operators;
   try {
-    const Graph graph = onnx::read(folder / "model.onnx").graph;
-    for_each_node(graph.main, [&](const Node& node) { operators.insert(node.domain + ":" + node.op_type); });
+    Model model = read_model(folder);
+    onnx::upgrade(model.graph, model.opsets);
+    for_each_node(model.graph.main, [&](const Node& node) { operators.insert(node.domain + ":" + node.op_type); });
   } catch (const Error&) {
     // Sequences and the like: a test of what terse does not claim.
   }
@@ -122,10 +132,7 @@ std::vector<NodeTest> find_node_tests(const fs::path& folder) {
 
 std::optional<std::string> run_node_test(const NodeTest& test) {
   try {
-    Model model = onnx::read(test.folder / "model.onnx");
-    // Tests declare the version in which their operator last changed; 7 is the oldest that terse reads.
-    int64_t& opset = model.opsets[""];
-    opset = std::max(opset, int64_t{7});
+    const Model model = read_model(test.folder);
     for (int i = 0; fs::exists(test.folder / fmt::format("test_data_set_{}", i)); ++i) {
       if (auto difference = run_data_set(model, test.folder / fmt::format("test_data_set_{}", i))) {
         return difference;

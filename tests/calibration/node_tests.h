@@ -14,7 +14,7 @@ namespace terse::calibration {
 struct NodeTest {
   std::string name;
   std::filesystem::path folder;
-  std::set<std::string> operators;  ///< of its graph, as "domain:operator"; "" is ONNX's own domain
+  std::set<std::string> operators;  ///< of its upgraded graph, as "domain:operator"; "" is ONNX's own
 };
 
 /// All tests of a folder, by name.
