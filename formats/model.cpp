@@ -7,6 +7,7 @@
 #include "formats/onnx/canonical.h"
 #include "formats/onnx/layout.h"
 #include "formats/onnx/lowering.h"
+#include "formats/onnx/raise.h"
 #include "formats/onnx/reader.h"
 #include "formats/onnx/writer.h"
 
@@ -16,6 +17,7 @@ namespace {
 Model open_onnx(const std::filesystem::path& path) {
   Model model = onnx::read(path);
   with_context(path.string(), [&] {
+    onnx::raise_encodings(model.graph);
     onnx::canonicalize(model.graph);
     assign_roles(model.graph);
   });

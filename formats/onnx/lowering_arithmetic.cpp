@@ -158,7 +158,10 @@ ValueId row_codebook(Context& context, Weight& weight) {
 
 ValueId codebook_floats(const Rows& rows, Weight& weight) {
   const CodebookEncoding& book = weight.codes();
-  const ValueId codes = unpack(rows, rows.pick(weight.id), {weight.columns()}, book.index_bits(), weight.id);
+  ValueId codes = rows.pick(weight.id);
+  if (book.index_bits() < 8) {
+    codes = unpack(rows, codes, {weight.columns()}, book.index_bits(), weight.id);
+  }
   const ValueId indices = rows.cast(codes, DType::i32, weight.id);
   const ValueId books = row_codebook(rows.context(), weight);
   if (book.group_rows >= weight.rows()) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -53,6 +54,19 @@ struct Weight {
   int64_t rows() const { return encoding->rows(); }
   int64_t columns() const { return encoding->columns(); }
 };
+
+/// The packing of every constant that is used.
+struct Plan {
+  std::vector<Weight> weights;
+  std::unordered_set<ValueId> turned;  ///< values that MatMuls with transB = 1 read
+  int64_t opset = 1;                   ///< the oldest that has the operators
+};
+
+/// Errors: unsupported, with the tensor's display name.
+Plan plan_weights(const Model& model, OnnxStyle style);
+
+UseKind use_kind(const Node& node, size_t input);
+bool is_turned(const Dataflow& flow, ValueId value);
 
 using Nodes = std::vector<Node>;
 using Attributes = std::vector<Attribute>;
