@@ -251,6 +251,30 @@ std::vector<Tensor> reduce_or_bool(const OpCall& call) {
 std::vector<Tensor> reduce_l1(const OpCall& call) { return reduce<L1>(call); }
 std::vector<Tensor> reduce_l2(const OpCall& call) { return reduce<L2>(call); }
 std::vector<Tensor> reduce_log_sum(const OpCall& call) { return reduce<LogSum>(call); }
+/// The largest element is taken out first, so that nothing overflows.
+std::vector<Tensor> reduce_log_sum_exp(const OpCall& call) {
+  const Tensor& x = call.input(0);
+  if (!is_float(x.dtype())) {
+    throw_unsupported_dtype(call, x.dtype());
+  }
+  Split parts = split(call, x.shape());
+  const Shape shape = std::move(parts.shape);
+  parts.shape = x.shape();
+  const std::vector<bool> reduced = reduced_axes(call, x.rank());
+  for (size_t i = 0; i < reduced.size(); ++i) {
+    parts.shape[i] = reduced[i] ? 1 : parts.shape[i];
+  }
+  const Tensor in = x.dtype() == DType::f64 ? x : to_f32(x);
+  const auto compute = [&]<typename T>() {
+    const Tensor largest =
+        apply_unary<T, T>(reduce_all<Max, T>(in, parts), [](T m) { return std::isfinite(m) ? m : T{0}; });
+    const Tensor exps = apply_binary<T, T>(in, largest, [](T a, T m) { return std::exp(a - m); });
+    return apply_binary<T, T>(reduce_all<Sum, T>(exps, parts), largest, [](T s, T m) { return std::log(s) + m; });
+  };
+  const Tensor out = in.dtype() == DType::f64 ? compute.template operator()<double>()
+                                              : from_f32(compute.template operator()<float>(), x.dtype());
+  return {out.reshaped(shape)};
+}
 std::vector<Tensor> reduce_max(const OpCall& call) { return reduce_or_bool<Max>(call); }
 std::vector<Tensor> reduce_mean(const OpCall& call) { return reduce<Mean>(call); }
 std::vector<Tensor> reduce_min(const OpCall& call) { return reduce_or_bool<Min>(call); }

@@ -11,6 +11,7 @@ Operator abs;
 Operator add;
 Operator arg_max;
 Operator arg_min;
+Operator attention;
 Operator batch_normalization;
 Operator bit_shift;
 Operator bitwise_and;
@@ -64,6 +65,7 @@ Operator logical_or;
 Operator logical_xor;
 Operator matmul;
 Operator matmul_integer;
+Operator matmul_nbits;
 Operator max;
 Operator mean;
 Operator min;
@@ -81,6 +83,7 @@ Operator reciprocal;
 Operator reduce_l1;
 Operator reduce_l2;
 Operator reduce_log_sum;
+Operator reduce_log_sum_exp;
 Operator reduce_max;
 Operator reduce_mean;
 Operator reduce_min;
@@ -90,6 +93,7 @@ Operator reduce_sum_square;
 Operator relu;
 Operator reshape;
 Operator rms_normalization;
+Operator rotary_embedding;
 Operator round;
 Operator scatter_elements;
 Operator scatter_nd;
@@ -128,6 +132,7 @@ constexpr std::array kOperators = {
     OpRow{"", "And", ops::logical_and},
     OpRow{"", "ArgMax", ops::arg_max},
     OpRow{"", "ArgMin", ops::arg_min},
+    OpRow{"", "Attention", ops::attention},
     OpRow{"", "BatchNormalization", ops::batch_normalization},
     OpRow{"", "BitShift", ops::bit_shift},
     OpRow{"", "BitwiseAnd", ops::bitwise_and},
@@ -195,6 +200,7 @@ constexpr std::array kOperators = {
     OpRow{"", "ReduceL1", ops::reduce_l1},
     OpRow{"", "ReduceL2", ops::reduce_l2},
     OpRow{"", "ReduceLogSum", ops::reduce_log_sum},
+    OpRow{"", "ReduceLogSumExp", ops::reduce_log_sum_exp},
     OpRow{"", "ReduceMax", ops::reduce_max},
     OpRow{"", "ReduceMean", ops::reduce_mean},
     OpRow{"", "ReduceMin", ops::reduce_min},
@@ -203,6 +209,7 @@ constexpr std::array kOperators = {
     OpRow{"", "ReduceSumSquare", ops::reduce_sum_square},
     OpRow{"", "Relu", ops::relu},
     OpRow{"", "Reshape", ops::reshape},
+    OpRow{"", "RotaryEmbedding", ops::rotary_embedding},
     OpRow{"", "Round", ops::round},
     OpRow{"", "ScatterElements", ops::scatter_elements},
     OpRow{"", "ScatterND", ops::scatter_nd},
@@ -231,6 +238,7 @@ constexpr std::array kOperators = {
     OpRow{"", "Xor", ops::logical_xor},
     OpRow{"com.microsoft", "FusedMatMul", ops::fused_matmul},
     OpRow{"com.microsoft", "GatherBlockQuantized", ops::gather_block_quantized},
+    OpRow{"com.microsoft", "MatMulNBits", ops::matmul_nbits},
     OpRow{"com.microsoft", "SimplifiedLayerNormalization", ops::simplified_layer_normalization},
 };
 // clang-format on

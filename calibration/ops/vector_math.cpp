@@ -4,7 +4,8 @@
 #include <cstddef>
 #include <limits>
 
-// clang-format off: the order matters, foreach_target.h compiles this file once for every instruction set
+// The order matters: foreach_target.h compiles this file once for every instruction set.
+// clang-format off
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "calibration/ops/vector_math.cpp"
 #include <hwy/foreach_target.h>
