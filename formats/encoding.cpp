@@ -250,15 +250,6 @@ std::string describe(const Encoding& encoding) {
                     encoding.form);
 }
 
-void unpack_codes(std::span<const uint8_t> packed, int bits, std::span<uint8_t> out) {
-  const int per_byte = 8 / bits;
-  const int mask = (1 << bits) - 1;
-  for (size_t i = 0; i < out.size(); ++i) {
-    const auto shift = static_cast<int>(i % static_cast<size_t>(per_byte)) * bits;
-    out[i] = static_cast<uint8_t>((packed[i / static_cast<size_t>(per_byte)] >> shift) & mask);
-  }
-}
-
 namespace {
 
 /// Bytes that are full of codes. The width is a constant for compilers to vectorise.
@@ -274,7 +265,25 @@ void pack_bytes(std::span<const uint8_t> codes, std::span<uint8_t> packed) {
   }
 }
 
+template <int kBits>
+void unpack_bytes(std::span<const uint8_t> packed, std::span<uint8_t> codes) {
+  constexpr size_t kPerByte = 8 / kBits;
+  for (size_t byte = 0; byte < codes.size() / kPerByte; ++byte) {
+    for (size_t i = 0; i < kPerByte; ++i) {
+      codes[byte * kPerByte + i] = static_cast<uint8_t>((packed[byte] >> (i * kBits)) & ((1 << kBits) - 1));
+    }
+  }
+}
+
 }  // namespace
+
+void unpack_codes(std::span<const uint8_t> packed, int bits, std::span<uint8_t> out) {
+  bits == 2 ? unpack_bytes<2>(packed, out) : bits == 4 ? unpack_bytes<4>(packed, out) : unpack_bytes<8>(packed, out);
+  const size_t per_byte = 8 / static_cast<size_t>(bits);
+  for (size_t i = out.size() / per_byte * per_byte; i < out.size(); ++i) {
+    out[i] = unpack_code(packed.data(), static_cast<int64_t>(i), bits);
+  }
+}
 
 void pack_codes(std::span<const uint8_t> codes, int bits, std::span<uint8_t> packed) {
   bits == 2 ? pack_bytes<2>(codes, packed) : bits == 4 ? pack_bytes<4>(codes, packed) : pack_bytes<8>(codes, packed);
