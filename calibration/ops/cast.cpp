@@ -48,6 +48,19 @@ To convert(From value) {
   }
 }
 
+template <typename From, typename To>
+void convert_run(std::span<const From> from, std::span<To> to) {
+  if constexpr (std::is_same_v<From, float> && std::is_same_v<To, Half>) {
+    to_half(from, to);
+  } else if constexpr (std::is_same_v<From, float> && std::is_same_v<To, BFloat16>) {
+    to_bfloat16(from, to);
+  } else if constexpr (kIsHalf<From> && std::is_same_v<To, float>) {
+    to_float(from, to);
+  } else {
+    std::ranges::transform(from, to.begin(), [](From value) { return convert<To>(value); });
+  }
+}
+
 Tensor cast_elements(const Tensor& in, DType dtype) {
   Tensor out = Tensor::uninitialized(dtype, in.shape());
   const bool known = dispatch(dtype, [&]<typename To>() {
@@ -55,8 +68,8 @@ Tensor cast_elements(const Tensor& in, DType dtype) {
       const auto from = in.values<From>();
       const auto to = out.mutable_values<To>();
       parallel_ranges(in.count(), kGrain, [&](int64_t begin, int64_t end) {
-        std::transform(from.begin() + begin, from.begin() + end, to.begin() + begin,
-                       [](From value) { return convert<To>(value); });
+        const auto count = static_cast<size_t>(end - begin);
+        convert_run(from.subspan(static_cast<size_t>(begin), count), to.subspan(static_cast<size_t>(begin), count));
       });
     });
     if (!from_known) {
