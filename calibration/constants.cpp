@@ -7,19 +7,26 @@
 namespace terse::calibration {
 namespace {
 
-Tensor decode_as_computed(const Encoding& encoding) {
+Tensor decode_as(const Encoding& encoding, DType dtype) {
   const DenseEncoding* dense = encoding.dense();
-  if (dense != nullptr && !dense->transposed) {
+  if (dense != nullptr && !dense->transposed && dense->dtype == dtype) {
     return dense->values.aligned();
   }
-  return from_f32(decode(encoding), compute_dtype(encoding));
+  return from_f32(decode(encoding), dtype);
+}
+
+/// The type in which readers see a constant: what the graph says, else its own.
+DType seen_dtype(const Value& value) {
+  const DType own = compute_dtype(*value.constant);
+  return is_float(own) && value.type && is_float(value.type->dtype) ? value.type->dtype : own;
 }
 
 }  // namespace
 
-Constants::Constants(const Graph& graph) : slots_(graph.values.size()) {
+Constants::Constants(const Graph& graph) : slots_(graph.values.size()), dtypes_(graph.values.size()) {
   for (size_t i = 0; i < slots_.size(); ++i) {
     if (graph.values[i].constant != nullptr) {
+      dtypes_[i] = seen_dtype(graph.values[i]);
       replace(static_cast<ValueId>(i), graph.values[i].constant);
     }
   }
@@ -41,7 +48,7 @@ Constants::Slot& Constants::slot(ValueId id) const {
 
 const Tensor& Constants::tensor(ValueId id) const {
   Slot& s = slot(id);
-  std::call_once(s.decoded, [&] { s.tensor = decode_as_computed(*s.encoding); });
+  std::call_once(s.decoded, [&] { s.tensor = decode_as(*s.encoding, dtypes_[static_cast<size_t>(id)]); });
   return s.tensor;
 }
 

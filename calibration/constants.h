@@ -19,7 +19,7 @@ class Constants {
   /// Null if the value is no constant.
   const Encoding* find(ValueId id) const;
 
-  /// The numbers in the type that the graph computes with (see compute_dtype), in logical orientation.
+  /// The numbers in the type that the graph computes with (`Value::type`, else compute_dtype), in logical orientation.
   const Tensor& tensor(ValueId id) const;
 
   const PackedMatrix& packed(ValueId id, PackedMatrix::Operand operand) const;
@@ -39,6 +39,7 @@ class Constants {
   };
   Slot& slot(ValueId id) const;
   std::vector<std::unique_ptr<Slot>> slots_;  ///< by value; null for what is no constant
+  std::vector<DType> dtypes_;                 ///< by value; in which it is computed with
 };
 
 }  // namespace terse::calibration

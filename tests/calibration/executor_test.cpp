@@ -197,6 +197,15 @@ TEST_SUITE("calibration/executor") {
     CHECK(floats(Executor(b.model).run({{"x", Tensor::of<float>({1, 2}, {2048, 1})}})[0]) == std::vector<float>{2049});
   }
 
+  TEST_CASE("a constant is computed with in the type that the graph gives it, whatever it is stored in") {
+    Builder b;
+    const ValueId x = b.input("x", DType::f32, {{.size = 2}});
+    const ValueId half = b.constant("half", from_f32(Tensor::of<float>({2}, {1, 2}), DType::f16));
+    b.model.graph.value(half).type = ValueType{.dtype = DType::f32};
+    b.output(b.node("Add", {x, half}), "y");
+    CHECK(floats(Executor(b.model).run({{"x", Tensor::of<float>({2}, {2048, 0})}})[0]) == std::vector<float>{2049, 2});
+  }
+
   TEST_CASE("rows of an encoded table are decoded as they are asked for") {
     AffineEncoding affine{.bits = 8, .group_rows = 1, .group_columns = 2};
     affine.codes = Tensor::of<uint8_t>({3, 2}, {128, 129, 130, 131, 0, 255});
