@@ -16,6 +16,20 @@ float importance_at(Importance importance, int64_t column) {
   return importance.empty() ? 1.0F : importance[static_cast<size_t>(column)];
 }
 
+/// A column stays if fewer than `keep` others come before it: larger ones, and equal ones to its left.
+inline void keep_largest(const float* costs, int64_t size, int keep, uint8_t* kept) {
+  for (int64_t i = 0; i < size; ++i) {
+    int before = 0;
+    for (int64_t j = 0; j < i; ++j) {
+      before += costs[j] >= costs[i] ? 1 : 0;
+    }
+    for (int64_t j = i + 1; j < size; ++j) {
+      before += costs[j] > costs[i] ? 1 : 0;
+    }
+    kept[i] = before < keep ? 1 : 0;
+  }
+}
+
 class PatternFit : public PanelFit {
  public:
   PatternFit(int64_t keep, int64_t group) : keep_(keep), group_(group) {}
@@ -43,20 +57,14 @@ class PatternFit : public PanelFit {
   }
 
  private:
-  /// A column stays if fewer than `keep` others come before it: larger ones, and equal ones to its left.
   void fit_group(const float* values, int64_t offset, int64_t size, Importance importance, uint8_t* kept) const {
-    const int64_t keep = size - size * (group_ - keep_) / group_;
+    const auto keep = static_cast<int>(size - size * (group_ - keep_) / group_);
     float costs[kLargestGroup];
     for (int64_t i = 0; i < size; ++i) {
       costs[i] = importance_at(importance, offset + i) * values[i] * values[i];
     }
-    for (int64_t i = 0; i < size; ++i) {
-      int64_t before = 0;
-      for (int64_t j = 0; j < size; ++j) {
-        before += (costs[j] > costs[i] || (costs[j] == costs[i] && j < i)) ? 1 : 0;
-      }
-      kept[i] = before < keep ? 1 : 0;
-    }
+    // The common size as a constant, for compilers to unroll the loops.
+    size == 4 ? keep_largest(costs, 4, keep, kept) : keep_largest(costs, size, keep, kept);
   }
 
   static constexpr int64_t kLargestGroup = 32;
