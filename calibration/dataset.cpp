@@ -122,7 +122,10 @@ void add_arrays(Reading& reading, std::map<std::string, Tensor, std::less<>> arr
   }
 }
 
-void add_npz(Reading& reading, const std::filesystem::path& path) { add_arrays(reading, read_npz(path)); }
+void add_npz(Reading& reading, const std::filesystem::path& path) {
+  auto arrays = read_npz(path);
+  with_context(path.string(), [&] { add_arrays(reading, std::move(arrays)); });
+}
 
 /// Windows without overlap, as the rows of an array [windows, seq_len].
 Tensor cut_windows(const Tensor& tokens, int64_t seq_len) {
@@ -151,11 +154,12 @@ std::string main_input(const Graph& graph) {
 void add_npy(Reading& reading, const std::filesystem::path& path) {
   const std::string name = main_input(reading.model.graph);
   Tensor array = read_npy(path);
-  const auto rank = declared_rank(reading.model.graph, name);
-  if (array.rank() == 1 && rank == 2 && is_integer(array.dtype())) {
-    array = cut_windows(array, reading.options.seq_len);
-  }
-  add_arrays(reading, {{name, std::move(array)}});
+  with_context(path.string(), [&] {
+    if (array.rank() == 1 && declared_rank(reading.model.graph, name) == 2 && is_integer(array.dtype())) {
+      array = cut_windows(array, reading.options.seq_len);
+    }
+    add_arrays(reading, {{name, array}});
+  });
 }
 
 /// The number that ends a name such as "test_data_set_10", so that 2 comes before 10.
@@ -232,7 +236,7 @@ void add_file(Reading& reading, const std::filesystem::path& path) {
   const std::string extension = path.extension().string();
   for (const FormRow& form : kForms) {
     if (form.extension == extension) {
-      with_context(path.string(), [&] { form.add(reading, path); });
+      form.add(reading, path);
       return;
     }
   }

@@ -73,7 +73,7 @@ std::string format_figure(double value, Unit unit) {
     case Unit::number:
       break;
   }
-  return fmt::format("{:.4g}", value);
+  return fmt::format("{:.5g}", value);
 }
 
 }  // namespace terse::cli

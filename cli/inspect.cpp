@@ -8,6 +8,7 @@
 #include "cli/report.h"
 #include "cli/table.h"
 #include "cli/units.h"
+#include "passes/text.h"
 
 namespace terse::cli {
 namespace {
@@ -64,7 +65,8 @@ std::string overview(const ModelFacts& facts) {
   text += fmt::format("outputs     {}\n", ports_text(facts.outputs));
   for (const auto& [key, value] : facts.metadata) {
     if (key.starts_with("terse.")) {
-      text += fmt::format("{:<11} {}\n", key.substr(6), value);
+      const auto lines = passes::split(passes::trim(value), '\n');
+      text += fmt::format("{:<11} {}\n", key.substr(6), fmt::join(lines, "; "));
     }
   }
   return text + tally_text("encoding", facts.by_encoding()) + tally_text("role", facts.by_role()) + tied_text(facts);

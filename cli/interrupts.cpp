@@ -15,11 +15,19 @@ namespace {
 
 constexpr int kStop = SIGUSR1;  // from the destructor: the program ends by itself
 
+/// True if whoever started the program wants it to go on (nohup, a shell's background job).
+bool is_ignored(int signal) {
+  struct sigaction action = {};
+  return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 sigset_t watched_signals() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int signal : {SIGINT, SIGTERM, kStop}) {
-    sigaddset(&set, signal);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, kStop}) {
+    if (!is_ignored(signal)) {
+      sigaddset(&set, signal);
+    }
   }
   return set;
 }

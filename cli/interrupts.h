@@ -5,7 +5,7 @@
 
 namespace terse::cli {
 
-/// Ends the program on SIGINT and SIGTERM with exit code 128 + signal, whatever its threads are doing, and leaves no
+/// Ends the program on SIGINT, SIGTERM and SIGHUP with exit code 128 + signal, whatever its threads are doing, and leaves no
 /// temporary file behind. A thread of its own waits for the signals (a handler could do next to nothing); all others
 /// block them, so make it before any other thread starts.
 class Interrupts {

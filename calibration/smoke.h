@@ -1,0 +1,31 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "calibration/evaluate.h"
+#include "formats/model.h"
+
+namespace terse::calibration {
+
+/// A first look at whether a compressed model still works.
+struct SmokeCheck {
+  bool has_run = false;
+  std::string reason;  ///< why it has not
+  Task task = Task::other;
+  bool is_finite = true;          ///< no output of the compressed model is NaN where the original's is a number
+  std::optional<double> kl_mean;  ///< language models, nats a token
+  std::optional<double> cosine;   ///< other graphs: of the whole output that is furthest from the original's
+};
+
+/// Divergence from which on a model is presumably broken, nats a token: one that has lost its language is several nats
+/// away, quantization worth having costs a fraction of one.
+inline constexpr double kSuspiciousKl = 1;
+
+/// Runs both models on a few inputs that need no data and no tokenizer: of a language model text that the original
+/// writes itself (sampled from its own distribution, so that it is text of the kind it knows), else random ids of the
+/// vocabulary, else random numbers. One model is in memory at a time. Never throws for what the graphs are: what cannot
+/// run is said in `reason`.
+SmokeCheck smoke_check(const Model& original, const Model& compressed);
+
+}  // namespace terse::calibration

@@ -1,0 +1,242 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/compression.h"
+#include "cli/console.h"
+#include "cli/interrupts.h"
+#include "cli/output_file.h"
+#include "cli/progress.h"
+#include "cli/units.h"
+#include "formats/bytes.h"
+#include "formats/error.h"
+#include "passes/presets.h"
+
+namespace terse::cli {
+namespace {
+
+struct CompressOptions {
+  std::string model, recipe, max_size, report;
+  OutputOptions output;
+  std::vector<std::string> passes, data;
+  std::optional<int64_t> samples, seq_len;
+  EvaluationOptions evaluation;
+  int64_t seed = 0;
+  bool dry_run = false;
+};
+
+/// A recipe by name or, if it has an extension or a folder in it, of a file.
+passes::Pipeline read_recipe(const std::string& recipe, std::string_view target) {
+  if (recipe.find_first_of("./") == std::string::npos) {
+    return passes::parse_recipe(passes::get_recipe(recipe, target).text);
+  }
+  const std::string text = read_text(recipe);
+  return with_context(recipe, [&] { return passes::parse_recipe(text); });
+}
+
+passes::Pipeline build_pipeline(const CompressOptions& options, const FormatRow& format) {
+  passes::Pipeline pipeline;
+  if (!options.recipe.empty()) {
+    pipeline = read_recipe(options.recipe, format.name);
+  }
+  for (const std::string& pass : options.passes) {
+    pipeline.calls.push_back(with_context("--pass", [&] { return passes::parse_pass(pass); }));
+  }
+  if (pipeline.calls.empty()) {
+    throw Error(Kind::usage, "compress: nothing to do, give --recipe or --pass (see 'terse recipes', 'terse passes')");
+  }
+  return pipeline;
+}
+
+/// Refused rather than ignored: a run that seems calibrated and is not would mislead.
+void check_supported(const CompressOptions& options) {
+  if (!options.data.empty() || options.samples || options.seq_len) {
+    throw Error(Kind::unsupported,
+                "--data, --samples, --seq-len: this version has no calibrated solver; leave them out, and measure with "
+                "--eval-data");
+  }
+  if (options.seed < 0) {
+    throw Error(Kind::usage, "--seed: expected 0 or more, found {}", options.seed);
+  }
+}
+
+/// Constants' data is shared, everything else is the copy's own.
+Model copy(const Model& model) {
+  Model result = model;
+  result.graph = deep_copy(model.graph);
+  return result;
+}
+
+void set_metadata(Model& model, std::string_view key, std::string value) {
+  const auto found = std::ranges::find(model.metadata, key, [](const auto& entry) { return entry.first; });
+  if (found == model.metadata.end()) {
+    model.metadata.emplace_back(key, std::move(value));
+  } else {
+    found->second = std::move(value);
+  }
+}
+
+/// What reproduces the file, in the file. A model that was compressed before keeps the passes of then in front.
+void sign(Model& model, const std::string& pipeline, int64_t seed) {
+  std::string text = pipeline;
+  for (const auto& [key, value] : model.metadata) {
+    text = key == "terse.pipeline" ? value + "\n" + text : text;
+  }
+  set_metadata(model, "terse.pipeline", text);
+  set_metadata(model, "terse.version", TERSE_VERSION);
+  set_metadata(model, "terse.seed", std::to_string(seed));
+}
+
+struct Plan {
+  passes::PipelineReport passes;
+  Layout layout;
+};
+
+/// What would come out, without touching a weight. Errors if the target cannot hold it, or --max-size would be missed.
+Plan make_plan(const CompressOptions& options, const FormatRow& format, const passes::Pipeline& pipeline,
+               const Model& original) {
+  Model planned = copy(original);
+  Plan plan{.passes = run_pipeline(pipeline, planned, {.plan_only = true}), .layout = {}};
+  sign(planned, to_string(pipeline), options.seed);
+  const WriteOptions write_options = options.output.write_options();
+  format.check(planned, write_options);
+  plan.layout = format.layout(planned, options.output.path, write_options);
+  const int64_t bytes = plan.layout.total_bytes();
+  if (!options.max_size.empty() && bytes > parse_size(options.max_size)) {
+    throw Error(Kind::unsupported,
+                "--max-size {}: this pipeline gives {} bytes, and this version does not search for a smaller one",
+                options.max_size, format_count(bytes));
+  }
+  return plan;
+}
+
+void warn(const GlobalOptions& global, const Compression& compression) {
+  const std::string notes = notes_text(compression.passes);
+  if (global.quiet) {
+    return;
+  }
+  if (!notes.empty() && global.verbose) {
+    print_message("weights that were selected and left alone:\n" + notes.substr(0, notes.size() - 1));
+  } else if (!notes.empty()) {
+    print_message(fmt::format("{} weights were selected and left alone; --verbose and --report say why",
+                              std::ranges::count(notes, '\n')));
+  }
+  const auto& smoke = compression.smoke;
+  if (smoke.has_run && (!smoke.is_finite || (smoke.kl_mean && !(*smoke.kl_mean <= calibration::kSuspiciousKl)))) {
+    print_message("warning: the smoke check says that this model is broken");
+  }
+}
+
+struct Run {
+  const CompressOptions& options;
+  const Context& context;
+  const FormatRow& format;
+  const passes::Pipeline& pipeline;
+  Progress& progress;
+  Phases& phases;
+};
+
+/// Runs the passes and writes the file.
+passes::PipelineReport compress(const Run& run, const Model& original) {
+  Model model = copy(original);
+  const auto report = run.phases.time("passes", [&] {
+    return run_pipeline(run.pipeline, model,
+                        {.progress = [&](std::string_view what, double done) { run.progress.update(what, done); }});
+  });
+  sign(model, to_string(run.pipeline), run.options.seed);
+  run.progress.update("write", 0);
+  run.phases.time("write",
+                  [&] { run.format.write(model, run.options.output.path, run.options.output.write_options()); });
+  return report;
+}
+
+calibration::Evaluation evaluate(const Run& run, const Model& original, const Model& written,
+                                 const calibration::Dataset& data) {
+  return run.phases.time("evaluate", [&] {
+    return calibration::evaluate(written, &original, data,
+                                 {.score = run.options.evaluation.score_rule(),
+                                  .progress = [&](double done) { run.progress.update("evaluate", done); }});
+  });
+}
+
+Compression do_all(const Run& run, const Model& original, const Plan& plan) {
+  const auto& files = run.options.evaluation.files;
+  calibration::Dataset data;
+  if (!files.empty()) {  // before the work: bad data should not cost it
+    data = calibration::read_dataset(original, {files.begin(), files.end()}, run.options.evaluation.data_options());
+  }
+  Compression result{.pipeline = to_string(run.pipeline),
+                     .seed = run.options.seed,
+                     .before = facts_of(original),
+                     .after = {},
+                     .files = plan.layout.files,
+                     .passes = compress(run, original),
+                     .smoke = {},
+                     .evaluation = {}};
+  const Model written = run.phases.time("read back", [&] { return open_model(run.options.output.path); });
+  result.after = facts_of(written);
+  run.progress.update("smoke check", 0);
+  result.smoke = run.phases.time("smoke check", [&] { return calibration::smoke_check(original, written); });
+  if (!files.empty()) {
+    result.evaluation = evaluate(run, original, written, data);
+  }
+  run.progress.erase();
+  return result;
+}
+
+/// Everything that can be refused before a model is opened.
+const FormatRow& check_paths(const CompressOptions& options, const Context& context) {
+  OutputOptions output = options.output;
+  output.force |= options.dry_run;  // which replaces nothing
+  const FormatRow& format = check_output(output, options.model);
+  context.interrupts.will_write(options.output.path);
+  if (!options.report.empty()) {
+    check_report_path(options.report, {options.model, options.output.path});
+    context.interrupts.will_write(options.report);
+  }
+  return format;
+}
+
+ExitCode run(const CompressOptions& options, const Context& context) {
+  check_supported(options);
+  const FormatRow& format = check_paths(options, context);
+  const passes::Pipeline pipeline = build_pipeline(options, format);
+  Phases phases;
+  Progress progress(context.options);
+  const Model original = phases.time("read", [&] { return open_model(options.model); });
+  const Plan plan = phases.time("plan", [&] { return make_plan(options, format, pipeline, original); });
+  if (options.dry_run) {
+    print(plan_text(facts_of(original), plan.passes, plan.layout));
+    return kDone;
+  }
+  const Compression result = do_all({options, context, format, pipeline, progress, phases}, original, plan);
+  if (!options.report.empty()) {
+    write_text(options.report, dump(make_report(result, options.evaluation, phases)));
+  }
+  print(to_text(result, phases));
+  warn(context.options, result);
+  return kDone;
+}
+
+}  // namespace
+
+Action setup_compress(Arguments& arguments) {
+  const auto options = std::make_shared<CompressOptions>();
+  arguments.positional("MODEL", options->model, "the model to compress");
+  declare_output(arguments, options->output);
+  arguments.option("--recipe", "NAME|FILE", options->recipe,
+                   "a recipe of 'terse recipes', or a file with a pass a line");
+  arguments.repeated("--pass", "NAME,key=value,...", options->passes,
+                     "a pass of 'terse passes'; given again for more, in order, after the recipe");
+  arguments.repeated("--data", "FILE", options->data, "calibration data (for calibrated solvers)");
+  arguments.option("--samples", "N", options->samples, "calibration samples");
+  arguments.option("--seq-len", "N", options->seq_len, "tokens of a calibration window");
+  arguments.option("--max-size", "SIZE", options->max_size, "fail before any work if the result would be larger: 80MB");
+  arguments.repeated("--eval-data", "FILE", options->evaluation.files, "measure the written file on this data");
+  arguments.option("--report", "FILE.json", options->report, "where to write the report");
+  arguments.flag("--dry-run", options->dry_run, "print what each weight would become and the size; write nothing");
+  arguments.option("--seed", "N", options->seed, "for whatever draws random numbers; stored in OUT");
+  return [options](const Context& context) { return run(*options, context); };
+}
+
+}  // namespace terse::cli

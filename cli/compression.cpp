@@ -1,0 +1,173 @@
+#include "cli/compression.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "calibration/metrics.h"
+#include "cli/figures.h"
+#include "cli/table.h"
+#include "cli/units.h"
+
+namespace terse::cli {
+namespace {
+
+double bits_per_weight(const ModelFacts& facts) {
+  int64_t bytes = 0;
+  for (const WeightFact& weight : facts.weights) {
+    bytes += weight.bytes;
+  }
+  return 8 * static_cast<double>(bytes) / static_cast<double>(std::max<int64_t>(facts.parameters(), 1));
+}
+
+double ratio(int64_t before, int64_t after) { return static_cast<double>(before) / static_cast<double>(after); }
+
+/// The share of zeros among the weights whose numbers a pass has looked at, if there are any.
+std::optional<double> zeros_of(const std::vector<passes::WeightReport>& weights) {
+  double zeros = 0, count = 0;
+  for (const passes::WeightReport& weight : weights) {
+    const auto numbers = static_cast<double>(checked_count(weight.shape).value_or(0));
+    zeros += weight.zeros_fraction.value_or(0) * numbers;
+    count += weight.zeros_fraction ? numbers : 0;
+  }
+  return count == 0 ? std::nullopt : std::optional(zeros / count);
+}
+
+Json model_json(const ModelFacts& facts) {
+  Json json = to_json(facts);
+  json.erase("weights");
+  json["bits_per_weight"] = bits_per_weight(facts);
+  return json;
+}
+
+Json written_json(const Compression& compression) {
+  Json json = model_json(compression.after);
+  json["ratio"] = ratio(compression.before.file_bytes, compression.after.file_bytes);
+  if (const auto zeros = zeros_of(compression.passes.weights)) {
+    json["zeros"] = *zeros;
+  }
+  for (const Layout::File& file : compression.files) {
+    json["files"].push_back({{"name", file.name}, {"bytes", file.bytes}});
+  }
+  return json;
+}
+
+Json to_json(const passes::WeightReport& weight) {
+  Json json = {{"name", weight.name}, {"roles", role_names_json(weight.roles)}, {"shape", weight.shape}};
+  json["before"] = weight.before;
+  json["after"] = weight.after;
+  json["bytes_before"] = weight.bytes_before;
+  json["bytes_after"] = weight.bytes_after;
+  json["snr_db"] = std::min(weight.snr_db, calibration::kMaxSnrDb);
+  if (weight.zeros_fraction) {
+    json["zeros"] = *weight.zeros_fraction;
+  }
+  if (!weight.note.empty()) {
+    json["note"] = weight.note;
+  }
+  return json;
+}
+
+Json to_json(const calibration::SmokeCheck& smoke) {
+  Json json = {{"run", smoke.has_run}};
+  if (!smoke.has_run) {
+    json["reason"] = smoke.reason;
+    return json;
+  }
+  json["task"] = calibration::name(smoke.task);
+  json["finite"] = smoke.is_finite;
+  if (smoke.kl_mean) {
+    json["kl_mean"] = *smoke.kl_mean;
+  }
+  if (smoke.cosine) {
+    json["cosine"] = *smoke.cosine;
+  }
+  return json;
+}
+
+std::string line(std::string_view label, const std::string& value) { return fmt::format("{:<28} {}\n", label, value); }
+
+std::string smoke_text(const calibration::SmokeCheck& smoke) {
+  if (!smoke.has_run) {
+    return "not run: " + smoke.reason;
+  }
+  const std::string finite = smoke.is_finite ? "" : "outputs that are not finite, ";
+  return smoke.kl_mean ? fmt::format("{}KL divergence {} nats", finite, format_figure(*smoke.kl_mean, Unit::number))
+                       : fmt::format("{}cosine {}", finite, format_figure(*smoke.cosine, Unit::number));
+}
+
+std::string encodings_text(const ModelFacts& facts) {
+  Table table({"encoding", ">weights", ">parameters", ">bytes"});
+  for (const Tally& tally : facts.by_encoding()) {
+    table.add({tally.name, format_count(tally.weights), format_count(tally.parameters), format_count(tally.bytes)});
+  }
+  return table.text() + "\n";
+}
+
+}  // namespace
+
+Json make_report(const Compression& compression, const EvaluationOptions& evaluation, const Phases& phases) {
+  Json report = begin_report("compress");
+  report["pipeline"] = compression.pipeline;
+  report["seed"] = compression.seed;
+  report["model"] = written_json(compression);
+  report["reference"] = model_json(compression.before);
+  report["smoke"] = to_json(compression.smoke);
+  if (compression.evaluation) {
+    report["evaluation"] = to_json(*compression.evaluation, evaluation);
+  }
+  for (const passes::PassTime& pass : compression.passes.times) {
+    report["passes"].push_back({{"pass", pass.pass}, {"weights", pass.weights}, {"seconds", pass.seconds}});
+  }
+  report["phases"] = phases.json();
+  report["seconds"] = phases.total_seconds();
+  report["peak_memory_bytes"] = peak_memory_bytes();
+  for (const passes::WeightReport& weight : compression.passes.weights) {
+    report["weights"].push_back(to_json(weight));
+  }
+  return report;
+}
+
+std::string to_text(const Compression& compression, const Phases& phases) {
+  const ModelFacts& before = compression.before;
+  const ModelFacts& after = compression.after;
+  std::string text = encodings_text(after);
+  text += line("size", fmt::format("{} -> {}, {:.2f} times smaller", format_size(before.file_bytes),
+                                   format_size(after.file_bytes), ratio(before.file_bytes, after.file_bytes)));
+  text += line("bits per weight", fmt::format("{:.2f} -> {:.2f}", bits_per_weight(before), bits_per_weight(after)));
+  if (const auto zeros = zeros_of(compression.passes.weights)) {
+    text += line("zeros", format_figure(*zeros, Unit::fraction) + " of the weights that passes changed");
+  }
+  text += line("smoke check", smoke_text(compression.smoke));
+  if (compression.evaluation) {
+    text += to_text(*compression.evaluation);
+  }
+  text += line("time", format_seconds(phases.total_seconds()));
+  return text + line("peak memory", format_size(peak_memory_bytes()));
+}
+
+std::string plan_text(const ModelFacts& before, const passes::PipelineReport& passes, const Layout& layout) {
+  Table table({"weight", "role", "shape", "before", "after", ">bytes"});
+  for (const passes::WeightReport& weight : passes.weights) {
+    table.add({weight.name, role_names(weight.roles), to_string(weight.shape), weight.before, weight.after,
+               format_count(weight.bytes_after)});
+  }
+  std::string text = table.text() + "\n";
+  for (const Layout::File& file : layout.files) {
+    text += line(file.name, format_count(file.bytes) + " bytes");
+  }
+  const int64_t total = layout.total_bytes();
+  return text + line("size", fmt::format("{} -> {}, {:.2f} times smaller", format_size(before.file_bytes),
+                                         format_size(total), ratio(before.file_bytes, total)));
+}
+
+std::string notes_text(const passes::PipelineReport& passes) {
+  std::string text;
+  for (const passes::WeightReport& weight : passes.weights) {
+    text += weight.note.empty() ? "" : fmt::format("{}: {}\n", weight.name, weight.note);
+  }
+  return text;
+}
+
+}  // namespace terse::cli

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "calibration/evaluate.h"
+#include "calibration/smoke.h"
+#include "cli/evaluation.h"
+#include "cli/facts.h"
+#include "cli/phases.h"
+#include "cli/report.h"
+#include "passes/pipeline.h"
+
+namespace terse::cli {
+
+/// What a run of `compress` did, for its report and its closing table.
+struct Compression {
+  std::string pipeline;  ///< canonical text
+  int64_t seed = 0;
+  ModelFacts before, after;  ///< `after`: the written file as read back
+  std::vector<Layout::File> files;
+  passes::PipelineReport passes;
+  calibration::SmokeCheck smoke;
+  std::optional<calibration::Evaluation> evaluation;
+};
+
+Json make_report(const Compression& compression, const EvaluationOptions& evaluation, const Phases& phases);
+
+/// The closing table.
+std::string to_text(const Compression& compression, const Phases& phases);
+
+/// What --dry-run prints: a line a weight, and the files to the byte.
+std::string plan_text(const ModelFacts& before, const passes::PipelineReport& passes, const Layout& layout);
+
+/// Why passes left weights alone, a line each.
+std::string notes_text(const passes::PipelineReport& passes);
+
+}  // namespace terse::cli

@@ -1,0 +1,49 @@
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/interrupts.h"
+#include "cli/output_file.h"
+#include "cli/units.h"
+#include "formats/error.h"
+#include "passes/pipeline.h"
+
+namespace terse::cli {
+namespace {
+
+struct ConvertOptions {
+  std::string model;
+  OutputOptions output;
+  std::string dtype;
+  bool kv_cache = false;
+};
+
+ExitCode run(const ConvertOptions& options, const Context& context) {
+  if (options.kv_cache) {
+    throw Error(Kind::unsupported, "--kv-cache: {}: a cache is built from an architecture, which a graph does not name",
+                options.model);
+  }
+  const FormatRow& format = check_output(options.output, options.model);
+  context.interrupts.will_write(options.output.path);
+  Model model = open_model(options.model);
+  if (!options.dtype.empty()) {
+    passes::run_pipeline(passes::parse_recipe("cast,dtype=" + options.dtype), model, {});
+  }
+  const WriteOptions write_options = options.output.write_options();
+  format.check(model, write_options);
+  const int64_t bytes = format.layout(model, options.output.path, write_options).total_bytes();
+  format.write(model, options.output.path, write_options);
+  print(fmt::format("{}  {} -> {}\n", options.output.path, format_size(model.file_bytes), format_size(bytes)));
+  return kDone;
+}
+
+}  // namespace
+
+Action setup_convert(Arguments& arguments) {
+  const auto options = std::make_shared<ConvertOptions>();
+  arguments.positional("MODEL", options->model, "the model to convert");
+  declare_output(arguments, options->output);
+  arguments.choice("--dtype", {"f32", "f16", "bf16"}, options->dtype, "the type to store float weights in");
+  arguments.flag("--kv-cache", options->kv_cache, "give the graph inputs and outputs for a cache (checkpoints only)");
+  return [options](const Context& context) { return run(*options, context); };
+}
+
+}  // namespace terse::cli

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "calibration/evaluate.h"
+#include "cli/report.h"
+
+namespace terse::cli {
+
+/// What commands that evaluate accept of data.
+struct EvaluationOptions {
+  std::vector<std::string> files;
+  int64_t samples = 0;
+  int64_t seq_len = 512;
+  std::string score = "all";
+
+  calibration::DataOptions data_options() const { return {.samples = samples, .seq_len = seq_len}; }
+  calibration::Score score_rule() const {
+    return score == "all" ? calibration::Score::all : calibration::Score::second_half;
+  }
+};
+
+/// The "evaluation" of a report: figures that are not finite become null.
+Json to_json(const calibration::Evaluation& evaluation, const EvaluationOptions& options);
+
+/// A line a figure.
+std::string to_text(const calibration::Evaluation& evaluation);
+
+}  // namespace terse::cli

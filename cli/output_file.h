@@ -1,0 +1,32 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "cli/command.h"
+#include "formats/model.h"
+
+namespace terse::cli {
+
+/// What commands that write a model accept of its file.
+struct OutputOptions {
+  std::string path;
+  std::string target;  ///< a format's name; empty: the path's extension says it
+  bool force = false;
+  bool external_data = false;
+  std::string onnx_style = "contrib";
+
+  WriteOptions write_options() const;
+};
+
+void declare_output(Arguments& arguments, OutputOptions& options);
+
+/// The format to write, once nothing speaks against writing there: to be asked before any work. Errors: usage if the
+/// target is unknown, the file exists without --force, or is the model itself (by whatever name or link); io if its
+/// folder is missing or cannot be written.
+const FormatRow& check_output(const OutputOptions& options, const std::filesystem::path& model);
+
+/// The same for a report (or any small file) beside it, which may replace an older one but none of `others`.
+void check_report_path(const std::filesystem::path& report, std::initializer_list<std::filesystem::path> others);
+
+}  // namespace terse::cli
