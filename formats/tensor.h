@@ -241,7 +241,7 @@ Tensor from_f32(const Tensor& tensor, DType dtype);
 std::vector<int64_t> to_int64s(const Tensor& tensor);
 
 template <typename T>
-Tensor Tensor::of(Shape shape, std::span<const T> values) {
+Tensor Tensor::of(Shape shape, std::span<const T> values) {  // NOLINT(performance-unnecessary-value-param): it is moved
   Tensor tensor = uninitialized(kDTypeOf<T>, std::move(shape));
   assert(static_cast<size_t>(tensor.count()) == values.size());
   std::copy(values.begin(), values.end(), tensor.mutable_values<T>().begin());

@@ -18,6 +18,7 @@ struct Workplace {
 }  // namespace
 
 /// Whatever a file holds, reading it ends with a model or with an Error.
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const Workplace workplace;
   const std::filesystem::path path = workplace.folder.path() / "model.onnx";

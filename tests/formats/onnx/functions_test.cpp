@@ -12,6 +12,7 @@ namespace {
 std::vector<std::string> listing(const Graph& graph) {
   const auto names = [&](const std::vector<ValueId>& ids) {
     std::vector<std::string> list;
+    list.reserve(ids.size());
     for (const ValueId id : ids) {
       list.push_back(id == kNoValue ? "" : graph.value(id).name);
     }

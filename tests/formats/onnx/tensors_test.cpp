@@ -12,11 +12,11 @@ namespace {
 struct Fixture {
   Fixture() { write_text(folder.path() / "model.onnx", "x"); }
 
-  Tensor read(const std::string& text) {
+  Tensor read(const std::string& text) const {
     return TensorReader(MappedFile::open(folder.path() / "model.onnx")).read(from_text<::onnx::TensorProto>(text));
   }
 
-  std::string error_of(const std::string& text) {
+  std::string error_of(const std::string& text) const {
     try {
       read(text);
     } catch (const Error& error) {
