@@ -131,7 +131,7 @@ ValueId full_scales(Context& context, Weight& weight, int64_t blocks);
 
 // lowering_integer.cpp: DequantizeLinear
 /// The oldest opset whose DequantizeLinear holds the weight; nullopt: none does.
-std::optional<int64_t> integer_opset(const Encoding& weight);
+std::optional<int64_t> integer_opset(const Weight& weight);
 void store_integer(Context& context, Weight& weight);
 ValueId integer_value(Context& context, Weight& weight);
 

@@ -12,6 +12,7 @@ namespace {
 
 constexpr int64_t kTensorOpset = 10;
 constexpr int64_t kAxisOpset = 13;
+constexpr int64_t kHalfOpset = 19;   // other scales than f32
 constexpr int64_t kBlockOpset = 21;  // block_size, int4 and uint4
 
 /// Which numbers share a scale, as DequantizeLinear sees it.
@@ -109,17 +110,22 @@ void stream_zero_point_grains(const Encoding& weight, bool transposed, Sink& sin
 
 }  // namespace
 
-std::optional<int64_t> integer_opset(const Encoding& weight) {
-  const int bits = weight.affine()->bits;
-  const Grain grain = grain_of(weight);
-  if (bits == 2 || (bits == 4 && weight.shape.size() > 2 && weight.shape.end()[-1] * weight.shape.end()[-2] % 2 != 0)) {
+std::optional<int64_t> integer_opset(const Weight& weight) {
+  const Shape& shape = weight.encoding->shape;
+  const int bits = weight.affine().bits;
+  const Grain grain = grain_of(*weight.encoding);
+  const bool ends_inside_a_byte = bits == 4 && shape.size() > 2 && shape.end()[-1] * shape.end()[-2] % 2 != 0;
+  if (bits == 2 || ends_inside_a_byte || (weight.dtype != DType::f32 && weight.dtype != DType::f16)) {
     return std::nullopt;
   }
-  if (grain == Grain::block && (weight.shape.size() < 2 || weight.affine()->group_rows != 1)) {
+  if (grain == Grain::block && (shape.size() < 2 || weight.affine().group_rows != 1)) {
     return std::nullopt;
   }
   if (grain == Grain::block || bits == 4) {
     return kBlockOpset;
+  }
+  if (weight.dtype != DType::f32) {
+    return kHalfOpset;
   }
   return grain == Grain::tensor ? kTensorOpset : kAxisOpset;
 }

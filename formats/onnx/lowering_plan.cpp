@@ -72,14 +72,15 @@ struct PackingRow {
 };
 
 bool is_affine(const Weight& w) { return w.encoding->affine() != nullptr; }
-bool has_integers(const Weight& w) { return is_affine(w) && integer_opset(*w.encoding).has_value(); }
-bool needs_old_opset(const Weight& w) { return has_integers(w) && *integer_opset(*w.encoding) < 21; }
+bool has_integers(const Weight& w) { return is_affine(w) && integer_opset(w).has_value(); }
+/// DequantizeLinear as all opsets of today know it.
+bool has_old_integers(const Weight& w) { return has_integers(w) && *integer_opset(w) <= 13; }
 
 constexpr std::array kPackings = {
     PackingRow{Packing::dense, [](const Weight& w, const Uses&, OnnxStyle) { return w.encoding->dense() != nullptr; }},
     PackingRow{Packing::integer,
                [](const Weight& w, const Uses& uses, OnnxStyle) {
-                 return uses.only_linear() && uses.integer_input && needs_old_opset(w);
+                 return uses.only_linear() && uses.integer_input && has_old_integers(w);
                }},
     PackingRow{Packing::blocks,
                [](const Weight& w, const Uses& uses, OnnxStyle style) {
@@ -91,7 +92,7 @@ constexpr std::array kPackings = {
                }},
     PackingRow{Packing::integer,
                [](const Weight& w, const Uses& uses, OnnxStyle) {
-                 return uses.plain && !uses.linear() && !uses.picked() && needs_old_opset(w);
+                 return uses.plain && !uses.linear() && !uses.picked() && has_old_integers(w);
                }},
     PackingRow{Packing::rows, [](const Weight&, const Uses&, OnnxStyle) { return true; }},
 };
@@ -123,7 +124,7 @@ int64_t needed_opset(const Weight& weight) {
     case Packing::dense:
       return 1;
     case Packing::integer:
-      return *integer_opset(*weight.encoding);
+      return *integer_opset(weight);
     default:
       return 11;
   }

@@ -52,9 +52,10 @@ inline Encoding random_codebook(Shape shape, CodebookEncoding form) {
                form.codes.mutable_values<uint8_t>().subspan(static_cast<size_t>(r * row_bytes)));
   }
   Tensor books = Tensor::make(DType::f32, {e.rows() / form.group_rows, form.centroids});
-  float last = -3;
-  for (float& x : books.mutable_values<float>()) {
-    x = last += 0.125F;
+  const auto values = books.mutable_values<float>();
+  for (size_t i = 0; i < values.size(); ++i) {  // each table ascends from about -3 to about 3
+    const auto place = static_cast<float>(i % static_cast<size_t>(form.centroids));
+    values[i] = (place + 0.25F) * 6 / static_cast<float>(form.centroids) - 3 + static_cast<float>(i) / 65536;
   }
   form.codebooks = from_f32(books, form.centroid_dtype);
   e.form = form;
@@ -99,8 +100,8 @@ inline bool same_encoding(const Encoding& a, const Encoding& b) {
 /// How a small model uses its weight "w" [out, in] (a table [V, H], experts [E, out, in]).
 enum class Shown { matmul, gemm, gemm_scaled, table, tied, left, experts, turned_experts, twice };
 
-/// Inputs "x" (f32 activations) and "ids", outputs named "y", "z".
-inline Model model_with(Encoding weight, Shown use, int64_t opset = 17) {
+/// Inputs "x" (activations) and "ids", outputs named "y", "z"; it computes in `floats`.
+inline Model model_with(Encoding weight, Shown use, int64_t opset = 17, DType floats = DType::f32) {
   Model model;
   model.opsets = {{"", opset}};
   model.ir_version = opset >= 21 ? 10 : 8;
@@ -108,7 +109,7 @@ inline Model model_with(Encoding weight, Shown use, int64_t opset = 17) {
   Graph& g = model.graph;
   const Shape shape = weight.shape;
   const ValueId w = g.add_constant("w", std::make_shared<const Encoding>(std::move(weight)));
-  g.value(w).type = ValueType{.dtype = DType::f32};
+  g.value(w).type = ValueType{.dtype = floats};
   const auto input = [&](const char* name, DType dtype, std::vector<Dimension> dims) {
     const ValueId id = g.add(name);
     g.value(id).type = ValueType{dtype, std::move(dims)};
@@ -123,14 +124,15 @@ inline Model model_with(Encoding weight, Shown use, int64_t opset = 17) {
   };
   const auto output = [&](const char* name) {
     const ValueId id = *g.find(name);
-    g.value(id).type = ValueType{.dtype = DType::f32};
+    const bool deep = use == Shown::table || use == Shown::experts || use == Shown::turned_experts;
+    g.value(id).type = ValueType{floats, std::vector<Dimension>(deep ? 3 : 2)};
     g.main.outputs.push_back(id);
   };
   const Dimension rows{.symbol = "rows"}, in{.size = shape.back()};
   switch (use) {
     case Shown::matmul:
     case Shown::twice:
-      node("MatMul", {input("x", DType::f32, {rows, in}), w}, "y").set("transB", int64_t{1});
+      node("MatMul", {input("x", floats, {rows, in}), w}, "y").set("transB", int64_t{1});
       if (use == Shown::twice) {
         node("MatMul", {*g.find("x"), w}, "z").set("transB", int64_t{1});
         output("z");
@@ -139,10 +141,10 @@ inline Model model_with(Encoding weight, Shown use, int64_t opset = 17) {
     case Shown::gemm:
     case Shown::gemm_scaled: {
       std::vector<float> bias(static_cast<size_t>(shape[0]), 0.5F);
-      const ValueId c = g.add_constant("bias", make_dense(Tensor::of<float>({shape[0]}, bias)));
+      const ValueId c = g.add_constant("bias", make_dense(from_f32(Tensor::of<float>({shape[0]}, bias), floats)));
       const bool scaled = use == Shown::gemm_scaled;
       const auto dims = scaled ? std::vector<Dimension>{in, rows} : std::vector<Dimension>{rows, in};
-      Node& gemm = node("Gemm", {input("x", DType::f32, dims), w, c}, "y");
+      Node& gemm = node("Gemm", {input("x", floats, dims), w, c}, "y");
       gemm.set("transB", int64_t{1});
       if (scaled) {
         gemm.set("transA", int64_t{1});
@@ -159,15 +161,15 @@ inline Model model_with(Encoding weight, Shown use, int64_t opset = 17) {
       node("MatMul", {*g.find("h"), w}, "y").set("transB", int64_t{1});
       break;
     case Shown::left:
-      node("MatMul", {w, input("x", DType::f32, {in, rows})}, "y");
+      node("MatMul", {w, input("x", floats, {in, rows})}, "y");
       break;
     case Shown::experts:
       node("GatherND", {w, input("ids", DType::i64, {rows, Dimension{.size = 1}})}, "h");
-      node("MatMul", {*g.find("h"), input("x", DType::f32, {in, rows})}, "y");
+      node("MatMul", {*g.find("h"), input("x", floats, {in, rows})}, "y");
       break;
     case Shown::turned_experts:
       node("Gather", {w, input("ids", DType::i64, {rows})}, "h");
-      node("MatMul", {input("x", DType::f32, {rows, in}), *g.find("h")}, "y").set("transB", int64_t{1});
+      node("MatMul", {input("x", floats, {rows, in}), *g.find("h")}, "y").set("transB", int64_t{1});
       break;
   }
   output("y");
