@@ -30,6 +30,20 @@ class Progress {
   size_t samples_, done_ = 0;
 };
 
+/// A model, ready to run; its errors say which one it is.
+struct Tested {
+  Tested(const Model& tested, const ExecutorOptions& options)
+      : model(tested), executor(with_context(path(), [&] { return Executor(tested, options); })) {}
+
+  std::string path() const { return model.path.string(); }
+  std::vector<Tensor> run(const Sample& sample) const {
+    return with_context(path(), [&] { return executor.run(adapt_sample(model, sample)); });
+  }
+
+  const Model& model;
+  Executor executor;
+};
+
 /// The sample with another token at `position` of its first sequence.
 Sample with_another_token(const Sample& sample, int64_t position, int64_t vocabulary) {
   const auto& [name, ids] = *find_token_ids(sample);
@@ -198,20 +212,20 @@ Sample adapt_sample(const Model& model, const Sample& sample) {
 }
 
 Evaluation evaluate(const Model& model, const Model* reference, const Dataset& data, const EvaluateOptions& options) {
-  const Executor executor(model);
-  std::optional<Executor> expected;
+  const Tested tested(model, {});
+  std::optional<Tested> truth;
   if (reference != nullptr) {
-    expected.emplace(*reference, ExecutorOptions{.outputs = executor.output_names()});
+    truth.emplace(*reference, ExecutorOptions{.outputs = tested.executor.output_names()});
   }
-  const Measuring measuring{.task = find_task(model, executor, data.samples.front()),
+  const Measuring measuring{.task = find_task(model, tested.executor, data.samples.front()),
                             .score = options.score,
-                            .outputs = executor.output_names()};
+                            .outputs = tested.executor.output_names()};
   std::vector<SampleMeasures> measures(data.samples.size());
   Progress progress(options.progress, data.samples.size());
   parallel_for(std::ssize(data.samples), [&](int64_t i) {
     const Sample& sample = data.samples[static_cast<size_t>(i)];
-    const auto truth = expected ? expected->run(adapt_sample(*reference, sample)) : std::vector<Tensor>{};
-    measures[static_cast<size_t>(i)] = measure_sample(measuring, sample, executor.run(sample), truth);
+    const auto expected = truth ? truth->run(sample) : std::vector<Tensor>{};
+    measures[static_cast<size_t>(i)] = measure_sample(measuring, sample, tested.run(sample), expected);
     progress.step();
   });
   return summarize(measuring, measures, data.labels);

@@ -112,6 +112,8 @@ class Planner {
     const ValueId output = step.node->output(0);
     if (output != kNoValue && graph_.value(output).type) {
       step.declared_dtype = graph_.value(output).type->dtype;
+    } else if (const ValueId table = step.node->input(0); step.node->is("Gather") && graph_.is_constant(table)) {
+      step.declared_dtype = graph_.value(table).type.value_or(ValueType{}).dtype;  // that encoded tables are read as
     }
   }
 
