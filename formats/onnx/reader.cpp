@@ -1,6 +1,7 @@
 #include "formats/onnx/reader.h"
 
-#include <algorithm>
+#include <set>
+#include <string>
 
 #include "formats/bytes.h"
 #include "formats/error.h"
@@ -38,6 +39,17 @@ void read_opsets(const ::onnx::ModelProto& proto, Model& model) {
   }
 }
 
+/// The imports of functions' domains that no node needs now that calls are bodies.
+void drop_domains_of_functions(const ::onnx::ModelProto& proto, Model& model) {
+  std::set<std::string> used = {""};
+  for_each_node(model.graph.main, [&](const Node& node) { used.insert(node.domain); });
+  for (const auto& function : proto.functions()) {
+    if (!used.contains(canonical_domain(function.domain()))) {
+      model.opsets.erase(function.domain());
+    }
+  }
+}
+
 void read_header(const ::onnx::ModelProto& proto, Model& model) {
   model.ir_version = proto.ir_version();
   model.producer_name = proto.producer_name();
@@ -62,6 +74,7 @@ Model read_mapped(const std::shared_ptr<const MappedFile>& file) {
   TensorReader tensors(file);
   model.graph = build_graph(proto, tensors);
   sort_and_validate(model.graph);
+  drop_domains_of_functions(proto, model);
   model.opaque = std::move(skeleton.opaque);
   model.path = file->path();
   model.format = "onnx";

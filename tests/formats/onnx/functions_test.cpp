@@ -40,12 +40,13 @@ TEST_SUITE("formats/onnx/functions") {
   TEST_CASE("a call is replaced by the body, whose names begin with the call's") {
     const Model model = read_text_model(std::string(kSquare) + R"(
       functions { domain: "local" name: "Fourth" input: "a" output: "c" opset_import { domain: "local" version: 1 }
+        opset_import { domain: "other" version: 3 } opset_import { version: 18 }
         node { domain: "local" op_type: "Square" name: "first" input: "a" output: "b" }
         node { domain: "local" op_type: "Square" input: "b" output: "c" } }
       graph { input { name: "x" } output { name: "y" }
         node { domain: "local" op_type: "Fourth" name: "call" input: "x" output: "y" } })");
     CHECK(listing(model.graph) == std::vector<std::string>{"Mul(x,x) -> call/b", "Mul(call/b,call/b) -> y"});
-    CHECK(model.opsets == std::map<std::string, int64_t>{{"", 20}, {"local", 1}});
+    CHECK(model.opsets == std::map<std::string, int64_t>{{"", 20}, {"other", 3}});
   }
 
   TEST_CASE("two calls share no names, even if they are called alike") {
