@@ -4,7 +4,7 @@
 #include <string>
 
 #include "formats/error.h"
-#include "formats/onnx/reader.h"
+#include "formats/model.h"
 #include "tests/temporary_folder.h"
 
 namespace {
@@ -17,7 +17,7 @@ struct Workplace {
 
 }  // namespace
 
-/// Whatever a file holds, reading it ends with a model or with an Error.
+/// Whatever a file holds, opening it ends with a model or with an Error.
 // NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const Workplace workplace;
@@ -25,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::filesystem::remove(path);  // overwriting a file can wait for the disk
   std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
   try {
-    terse::onnx::read(path);
+    terse::open_model(path);
   } catch (const terse::Error& error) {
     if (error.kind() == terse::Kind::internal) {
       throw;
