@@ -84,6 +84,13 @@ std::vector<double> make_codebook(Group group, int64_t centroids) {
   return means;
 }
 
+/// The largest float that is not above the middle of two: what is greater is nearer to the upper one.
+float middle(float low, float high) {
+  const double exact = (static_cast<double>(low) + static_cast<double>(high)) / 2;
+  const auto rounded = static_cast<float>(exact);
+  return static_cast<double>(rounded) > exact ? std::nextafter(rounded, -INFINITY) : rounded;
+}
+
 }  // namespace
 
 class CodebookConstraint::Fit : public PanelFit {
@@ -135,25 +142,44 @@ class CodebookConstraint::Fit : public PanelFit {
       centroids_[i] = parts_.centroid_dtype == DType::f16 ? to_float(parts_.codebooks.values<Half>()[table(row) + i])
                                                           : parts_.codebooks.values<float>()[table(row) + i];
     }
+    bounds_.resize(centroids_.size() - 1);
+    for (size_t i = 0; i < bounds_.size(); ++i) {
+      bounds_[i] = middle(centroids_[i], centroids_[i + 1]);
+    }
   }
 
   /// The nearest centroid; of two that are as near the lower one.
   void snap_row(std::span<float> numbers) {
-    for (size_t i = 0; i < numbers.size(); ++i) {
-      const auto above = std::lower_bound(centroids_.begin(), centroids_.end(), numbers[i]);
-      auto index = above - centroids_.begin();
-      if (above == centroids_.end() || (index > 0 && numbers[i] - above[-1] <= *above - numbers[i])) {
-        --index;
+    if (bounds_.size() < kFewBounds) {
+      count_bounds(numbers);
+    } else {
+      for (size_t i = 0; i < numbers.size(); ++i) {
+        codes_[i] =
+            static_cast<uint8_t>(std::lower_bound(bounds_.begin(), bounds_.end(), numbers[i]) - bounds_.begin());
       }
-      codes_[i] = static_cast<uint8_t>(index);
-      numbers[i] = centroids_[static_cast<size_t>(index)];
+    }
+    for (size_t i = 0; i < numbers.size(); ++i) {
+      numbers[i] = centroids_[codes_[i]];
     }
   }
 
+  /// How many bounds lie below each number: without branches, faster than a search if they are few.
+  void count_bounds(std::span<const float> numbers) {
+    counts_.assign(numbers.size(), 0);
+    for (const float bound : bounds_) {
+      for (size_t i = 0; i < numbers.size(); ++i) {
+        counts_[i] += numbers[i] > bound ? 1 : 0;
+      }
+    }
+    std::transform(counts_.begin(), counts_.end(), codes_.begin(), [](int n) { return static_cast<uint8_t>(n); });
+  }
+
+  static constexpr size_t kFewBounds = 32;
   CodebookConstraint& owner_;
   CodebookEncoding& parts_;
   int64_t first_row_, row_bytes_;
-  std::vector<float> centroids_;
+  std::vector<float> centroids_, bounds_;
+  std::vector<int> counts_;
   std::vector<uint8_t> codes_;
 };
 

@@ -15,12 +15,11 @@ struct CodebookOptions {
 };
 
 /// Numbers out of a small table for each group of rows: the codebook Encoding. The table is the optimum of weighted
-/// 1-D k-means. Numbers that are exactly zero (pruned ones) have a centroid of their own.
+/// 1-D k-means, see cluster_means. Numbers that are exactly zero (pruned ones) have a centroid of their own.
 ///   Fitting block  group_rows whole rows
 ///   Layout         formats/encoding.h, CodebookEncoding
 ///   Precision      the mean squared error of normal numbers with 16 centroids a row of 576 is 0.8 % of their variance.
-///                  Exact for groups of up to 4096 numbers; in larger ones numbers that share their 16 leading bits are
-///                  one point.
+///                  In groups of more than 4096 numbers those that share their 16 leading bits are one point
 ///   Range          f16 centroids: up to 65504; beyond, and where all are below 2^-14, see Overflow
 ///   Errors         constructor: Kind::input if group_rows does not divide the rows; `widened`: Kind::input with
 ///                  Overflow::refuse

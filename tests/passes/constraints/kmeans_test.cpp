@@ -35,6 +35,30 @@ double least_error(const Points& points, size_t begin, int64_t count) {
   return best;
 }
 
+/// The same by dynamic programming without a shortcut, for many points.
+double least_error_by_layers(const Points& points, int64_t count) {
+  std::vector<double> sum(1), weight(1), squares(1);
+  for (const WeightedPoint& p : points) {
+    sum.push_back(sum.back() + p.weight * p.value);
+    weight.push_back(weight.back() + p.weight);
+    squares.push_back(squares.back() + p.weight * p.value * p.value);
+  }
+  std::vector<double> errors(points.size() + 1, INFINITY);
+  errors[0] = 0;
+  for (int64_t layer = 0; layer < count; ++layer) {
+    std::vector<double> next(points.size() + 1, INFINITY);
+    for (size_t end = 1; end <= points.size(); ++end) {
+      for (size_t begin = 0; begin < end; ++begin) {
+        const double s = sum[end] - sum[begin];
+        const double error = squares[end] - squares[begin] - s * s / (weight[end] - weight[begin]);
+        next[end] = std::min(next[end], errors[begin] + error);
+      }
+    }
+    errors = next;
+  }
+  return errors.back();
+}
+
 double error(const Points& points, const std::vector<double>& means) {
   double sum = 0;
   for (const WeightedPoint& point : points) {
@@ -68,6 +92,17 @@ TEST_SUITE("passes/constraints/kmeans") {
         const auto means = cluster_means(points, count);
         CHECK(std::is_sorted(means.begin(), means.end()));
         CHECK(error(points, means) == doctest::Approx(least_error(points, 0, count)).epsilon(1e-9));
+      }
+    }
+  }
+
+  TEST_CASE("clusters of many points are next to as good as the best of all cuts") {
+    for (const size_t size : {size_t{300}, size_t{576}, size_t{3000}}) {
+      for (uint32_t seed = 1; seed <= 5; ++seed) {
+        CAPTURE(size);
+        CAPTURE(seed);
+        const Points points = random_points(size, seed);
+        CHECK(error(points, cluster_means(points, 16)) <= 1.001 * least_error_by_layers(points, 16));
       }
     }
   }
