@@ -23,6 +23,10 @@ constexpr std::array kExperts = {
     ExpertsRow{"com.microsoft", "QMoE", 1},
 };
 
+bool is_feed_forward(RoleKind kind) {
+  return kind == RoleKind::gate || kind == RoleKind::up || kind == RoleKind::gate_up || kind == RoleKind::down;
+}
+
 class LinearRoles {
  public:
   LinearRoles(const Flows& flows, const std::vector<Attention>& attentions)
@@ -162,9 +166,7 @@ class LinearRoles {
            std::none_of(a.begin(), a.end(), [&](ValueId piece) { return b.contains(piece); });
   }
 
-  bool is_wide(size_t index) const {
-    return is(index, RoleKind::gate) || is(index, RoleKind::up) || is(index, RoleKind::gate_up);
-  }
+  bool is_wide(size_t index) const { return is_feed_forward(kinds_[index]) && !is(index, RoleKind::down); }
 
   void add_down(size_t index) {
     if (!is(index, RoleKind::other)) {
@@ -190,22 +192,27 @@ class LinearRoles {
   std::vector<RoleKind> kinds_;
 };
 
-/// Experts that are linears of their own are numbered in each layer that has a router, each kind for itself.
-void number_experts(std::vector<Role>& roles) {
-  for (const Role router : std::vector<Role>(roles)) {
-    if (router.kind != RoleKind::router) {
-      continue;
+/// Experts that are linears of their own are numbered in each layer that has a router, each kind for itself. Where a
+/// layer has its experts in one tensor, other linears of the kind are shared by all tokens, and no experts.
+void number_experts(const Flows& flows, std::vector<Role>& roles) {
+  std::map<std::pair<int, RoleKind>, std::vector<size_t>> alike;
+  std::set<int> routed, stacked;
+  for (size_t i = 0; i < roles.size(); ++i) {
+    const int layer = roles[i].layer;
+    const size_t rank = flows.graph().value(flows.linears()[i].weights.front()).constant->shape.size();
+    if (roles[i].kind == RoleKind::router) {
+      routed.insert(layer);
+    } else if (is_feed_forward(roles[i].kind)) {
+      alike[{layer, roles[i].kind}].push_back(i);
+      if (rank > 2) {
+        stacked.insert(layer);
+      }
     }
-    for (const RoleKind kind : {RoleKind::gate, RoleKind::up, RoleKind::gate_up, RoleKind::down}) {
-      std::vector<Role*> experts;
-      for (Role& role : roles) {
-        if (role.kind == kind && role.layer == router.layer) {
-          experts.push_back(&role);
-        }
-      }
-      for (size_t i = 0; experts.size() > 1 && i < experts.size(); ++i) {
-        experts[i]->expert = static_cast<int>(i);
-      }
+  }
+  for (const auto& [place, experts] : alike) {
+    const bool are_experts = experts.size() > 1 && routed.contains(place.first) && !stacked.contains(place.first);
+    for (size_t i = 0; are_experts && i < experts.size(); ++i) {
+      roles[experts[i]].expert = static_cast<int>(i);
     }
   }
 }
@@ -267,7 +274,7 @@ int64_t vocabulary_rows(const Flows& flows) {
 std::vector<Role> find_linear_roles(const Flows& flows, const std::vector<Attention>& attentions) {
   const LinearRoles kinds(flows, attentions);
   std::vector<Role> roles = add_layers(flows, attentions, kinds.kinds());
-  number_experts(roles);
+  number_experts(flows, roles);
   return roles;
 }
 

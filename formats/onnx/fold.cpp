@@ -193,25 +193,60 @@ bool is_foldable(const Graph& graph, const Node& node, const std::vector<bool>& 
   return in != kNoValue && out != kNoValue && is_matrix(graph.value(in)) && !is_output[static_cast<size_t>(out)];
 }
 
+/// Takes the nodes between constants and their uses away, one after the other in the order of computation.
+class Folding {
+ public:
+  explicit Folding(Graph& graph)
+      : graph_(graph), is_output_(block_outputs(graph)), readers_(graph.values.size()), view_of_(graph.values.size()) {
+    for_each_node(graph.main, [&](const Node& node) {
+      for (const ValueId id : node.inputs) {
+        if (id != kNoValue) {
+          ++readers_[static_cast<size_t>(id)];
+        }
+      }
+    });
+  }
+
+  void run() {
+    for_each_block(graph_.main, [&](Block& block) {
+      std::erase_if(block.nodes, [&](const Node& node) {
+        const Folded folded = is_foldable(graph_, node, is_output_) ? fold(graph_, node) : Folded{};
+        if (folded.constant != nullptr) {
+          replace(node, folded);
+        }
+        return folded.constant != nullptr;
+      });
+    });
+  }
+
+ private:
+  void replace(const Node& node, const Folded& folded) {
+    const Value& source = graph_.value(node.inputs[0]);
+    const DType before = source.type ? source.type->dtype : compute_dtype(*source.constant);
+    Value& value = graph_.value(node.outputs[0]);
+    value.constant = folded.constant;
+    value.type = ValueType{.dtype = folded.seen_as == DType::undefined ? before : folded.seen_as};
+    value.metadata.clear();
+    pass_name_on(node.inputs[0], node.outputs[0]);
+  }
+
+  /// A constant that nobody reads any more gives its name to the first that was made of it.
+  void pass_name_on(ValueId source, ValueId made) {
+    const auto index = static_cast<size_t>(source);
+    ValueId& first = view_of_[index] ? *view_of_[index] : view_of_[index].emplace(made);
+    if (--readers_[index] == 0 && !is_output_[index]) {
+      std::swap(graph_.value(source).name, graph_.value(first).name);
+    }
+  }
+
+  Graph& graph_;
+  std::vector<bool> is_output_;
+  std::vector<int> readers_;
+  std::vector<std::optional<ValueId>> view_of_;
+};
+
 }  // namespace
 
-void fold_into_constants(Graph& graph) {
-  const std::vector<bool> is_output = block_outputs(graph);
-  for_each_block(graph.main, [&](Block& block) {
-    std::erase_if(block.nodes, [&](const Node& node) {
-      const Folded folded = is_foldable(graph, node, is_output) ? fold(graph, node) : Folded{};
-      if (folded.constant == nullptr) {
-        return false;
-      }
-      const Value& source = graph.value(node.inputs[0]);
-      const DType before = source.type ? source.type->dtype : compute_dtype(*source.constant);
-      Value& value = graph.value(node.outputs[0]);
-      value.constant = folded.constant;
-      value.type = ValueType{.dtype = folded.seen_as == DType::undefined ? before : folded.seen_as};
-      value.metadata.clear();
-      return true;
-    });
-  });
-}
+void fold_into_constants(Graph& graph) { Folding(graph).run(); }
 
 }  // namespace terse::onnx

@@ -4,41 +4,17 @@
 
 #include <numeric>
 
+#include "tests/formats/graph_sketch.h"
+
 namespace terse::onnx {
 namespace {
 
-/// A graph in the making: inputs and constants are made when they are asked for, every node has one output.
-struct Sketch {
-  Graph graph;
-
-  ValueId input(std::string_view name) {
-    graph.main.inputs.push_back(graph.add(name));
-    return graph.main.inputs.back();
-  }
-  /// Numbers that count up from `first`.
-  ValueId weight(std::string_view name, Shape shape, float first = 1) {
-    Tensor tensor = Tensor::make(DType::f32, std::move(shape));
-    std::iota(tensor.mutable_values<float>().begin(), tensor.mutable_values<float>().end(), first);
-    return graph.add_constant(name, make_dense(tensor));
-  }
-  ValueId ints(std::string_view name, std::vector<int64_t> values) {
-    const auto size = static_cast<int64_t>(values.size());
-    return graph.add_constant(name, make_dense(Tensor::of<int64_t>({size}, std::span<const int64_t>(values))));
-  }
-  ValueId node(std::string op, std::vector<ValueId> inputs, std::string_view output,
-               std::vector<Attribute> attributes = {}) {
-    const ValueId out = graph.add(output);
-    graph.main.nodes.push_back(
-        {.op_type = std::move(op), .inputs = std::move(inputs), .outputs = {out}, .attributes = std::move(attributes)});
-    return out;
-  }
-  void output(ValueId id) { graph.main.outputs.push_back(id); }
+struct Sketch : GraphSketch {
   void run() {
     canonicalize(graph);
     sort_and_validate(graph);
   }
 
-  const Value& value(std::string_view name) const { return graph.value(*graph.find(name)); }
   const Node& made(std::string_view output) const { return *Dataflow(graph).producer(*graph.find(output)); }
   /// The name of input `index` of the node that makes `output`.
   std::string read_by(std::string_view output, size_t index) const {
@@ -136,6 +112,19 @@ TEST_SUITE("formats/onnx/canonical") {
     CHECK(compute_dtype(*weight.constant) == DType::f16);
     CHECK(weight.type->dtype == DType::f32);
     CHECK_FALSE(is_transposed(weight));
+  }
+
+  TEST_CASE("a weight keeps its name through what is folded, however many uses it has") {
+    Sketch s;
+    const ValueId x = s.input("x"), w = s.weight("layer.weight", {16, 8});
+    s.output(s.node("MatMul", {x, s.node("Transpose", {w}, "val_1")}, "y"));
+    s.output(s.node("MatMul", {x, s.node("Transpose", {w}, "val_2")}, "z"));
+    const ValueId once = s.node("Transpose", {s.weight("once.weight", {3, 5})}, "val_3");
+    s.output(s.node("MatMul", {x, s.node("Unsqueeze", {once, s.ints("axes", {0})}, "val_4")}, "t"));
+    s.run();
+    CHECK(s.read_by("y", 1) == "layer.weight");
+    CHECK(s.read_by("z", 1) == "layer.weight");
+    CHECK(s.read_by("t", 1) == "once.weight");
   }
 
   TEST_CASE("what would reorder or round numbers is not folded") {
