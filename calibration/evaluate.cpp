@@ -75,13 +75,13 @@ bool looks_back_only(const Model& model, const Executor& executor, const Sample&
 }
 
 std::string rule_of(const Evaluation& evaluation) {
-  const std::string_view half = evaluation.score == Score::second_half ? "in the second half of its sample, " : "";
+  const std::string_view where =
+      evaluation.score == Score::second_half ? "the second half of its sample" : "its sample";
   switch (evaluation.task) {
     case Task::language_model:
-      return fmt::format("every token with a next one {}padding excluded; samples do not overlap or share context",
-                         half.empty() ? "in its sample, " : half);
+      return fmt::format("every token with a next one in {}, padding excluded; samples do not share context", where);
     case Task::masked_model:
-      return fmt::format("every token {}padding excluded; no perplexity, since rows look at later tokens", half);
+      return fmt::format("every token of {}, padding excluded; no perplexity, since rows look at later tokens", where);
     case Task::token_classifier:
       return "every token, padding excluded";
     case Task::classifier:

@@ -11,8 +11,7 @@ namespace terse::calibration {
 namespace {
 
 constexpr int64_t kSequences = 4;
-constexpr int64_t kPromptTokens = 4;
-constexpr int64_t kTokens = 24;  // enough to see nonsense; each one costs a run of the original
+constexpr int64_t kTokens = 24;  // enough to see nonsense; of a text each one costs a run of the original
 
 /// Knuth's MMIX generator: the same numbers everywhere.
 class Random {
@@ -59,9 +58,9 @@ Shape concrete_shape(const Value& value, int64_t sequences, int64_t otherwise) {
 }
 
 /// Random contents for an input without a default: token ids, numbers, or zeros where anything else may be meant.
-Tensor make_input(const Graph& graph, const Value& value, Random& random) {
+Tensor make_input(const Graph& graph, const Value& value, int64_t tokens, Random& random) {
   const bool is_ids = value.name.ends_with("input_ids");
-  const Shape shape = concrete_shape(value, is_ids ? kSequences : 1, is_ids ? kPromptTokens : 1);
+  const Shape shape = concrete_shape(value, is_ids ? kSequences : 1, is_ids ? tokens : 1);
   if (is_float(value.type->dtype)) {
     Tensor numbers = Tensor::make(DType::f32, shape);
     std::ranges::generate(numbers.mutable_values<float>(), [&] { return random.normal(); });
@@ -73,12 +72,12 @@ Tensor make_input(const Graph& graph, const Value& value, Random& random) {
   return ids;
 }
 
-Sample first_sample(const Model& model, Random& random) {
+Sample random_sample(const Model& model, int64_t tokens, Random& random) {
   Sample sample;
   for (const ValueId id : real_inputs(model.graph)) {
     const Value& value = model.graph.value(id);
     if (!has_default(value.name)) {
-      sample[value.name] = make_input(model.graph, value, random);
+      sample[value.name] = make_input(model.graph, value, tokens, random);
     }
   }
   complete_sample(model, sample);
@@ -114,8 +113,9 @@ Tensor append_tokens(const Tensor& ids, const Tensor& logits, Random& random) {
   return longer;
 }
 
-/// Lets a language model write on.
-Sample write_text(const Model& model, const Executor& executor, Sample sample, Random& random) {
+/// Texts that a language model writes, each from a random first token.
+Sample write_text(const Model& model, const Executor& executor, Random& random) {
+  Sample sample = random_sample(model, 1, random);
   const auto& names = executor.output_names();
   const auto index = static_cast<size_t>(std::ranges::find(names, "logits") - names.begin());
   const std::string name = find_token_ids(sample)->first;
@@ -145,10 +145,12 @@ struct Truth {
 Truth run_original(const Model& model) {
   Random random;
   const Executor executor(model);
-  Truth truth{.measuring = {.outputs = executor.output_names()}, .sample = first_sample(model, random), .outputs = {}};
+  Truth truth{.measuring = {.outputs = executor.output_names()},
+              .sample = random_sample(model, kTokens, random),
+              .outputs = {}};
   truth.measuring.task = find_task(model, executor, truth.sample);
   if (can_write(model, truth.measuring.task)) {
-    truth.sample = write_text(model, executor, std::move(truth.sample), random);
+    truth.sample = write_text(model, executor, random);
   }
   truth.outputs = executor.run(truth.sample);
   return truth;
