@@ -5,6 +5,7 @@
 #include "cli/table.h"
 #include "formats/model.h"
 #include "passes/pass.h"
+#include "passes/selection.h"
 
 namespace terse::cli {
 namespace {
@@ -27,6 +28,14 @@ std::string pass_text(const passes::PassRow& pass) {
   return text + "\n";
 }
 
+std::string groups_text() {
+  Table table({"group", ""});
+  for (const passes::GroupRow& group : passes::groups()) {
+    table.add({std::string(group.name), std::string(group.summary)});
+  }
+  return table.text();
+}
+
 std::string formats_text() {
   Table table({"target", "holds"});
   for (const FormatRow& format : formats()) {
@@ -41,6 +50,7 @@ ExitCode run() {
     text += pass_text(*pass);
   }
   text += "every pass that selects weights\n" + options_text(passes::selection_options()) + "\n";
+  text += groups_text() + "\n";
   print(text + formats_text());
   return kDone;
 }

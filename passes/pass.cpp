@@ -109,7 +109,8 @@ std::string_view name(Stage stage) {
 }
 
 std::span<const PassRow* const> passes() {
-  static constexpr std::array<const PassRow*, 5> kPasses = {&kSimplify, &kPrune, &kQuantize, &kCluster, &kCast};
+  static constexpr std::array<const PassRow*, 6> kPasses = {&kSimplify, &kDropProvenance, &kPrune,
+                                                            &kQuantize, &kCluster,        &kCast};
   return kPasses;
 }
 

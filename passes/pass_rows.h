@@ -6,6 +6,7 @@ namespace terse::passes {
 
 // The rows of `passes()`, each defined in its pass's own file.
 extern const PassRow kSimplify;
+extern const PassRow kDropProvenance;
 extern const PassRow kPrune;
 extern const PassRow kQuantize;
 extern const PassRow kCluster;

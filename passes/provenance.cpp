@@ -2,6 +2,7 @@
 #include <array>
 #include <string_view>
 
+#include "passes/pass_rows.h"
 #include "passes/simplify.h"
 
 namespace terse::passes {
@@ -51,5 +52,12 @@ void drop_provenance(Model& model) {
     }
   });
 }
+
+constinit const PassRow kDropProvenance = {
+    .name = "drop-provenance",
+    .summary = "drops what exporters write about the machine they ran on: stack traces, traced code",
+    .stage = Stage::rewrite,
+    .rewrite = [](Model& model, const Arguments&) { drop_provenance(model); },
+};
 
 }  // namespace terse::passes
