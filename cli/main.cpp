@@ -1,3 +1,5 @@
+#include <malloc.h>
+
 #include <exception>
 #include <new>
 
@@ -10,6 +12,14 @@
 
 namespace terse::cli {
 namespace {
+
+/// Lets freed tensors be used again instead of giving their pages back and faulting fresh ones in for every operator:
+/// a language model of 135M parameters spends a quarter of its time on that. Costs up to 256 MiB that stay ours.
+void keep_freed_memory() {
+  constexpr int kKeptBytes = 256 << 20;
+  mallopt(M_MMAP_THRESHOLD, kKeptBytes);
+  mallopt(M_TRIM_THRESHOLD, kKeptBytes);
+}
 
 void check_threads(int64_t threads) {
   if (threads < 0) {
@@ -48,4 +58,7 @@ ExitCode run_and_report(int argc, const char* const* argv) {
 }  // namespace
 }  // namespace terse::cli
 
-int main(int argc, char** argv) { return terse::cli::run_and_report(argc, argv); }
+int main(int argc, char** argv) {
+  terse::cli::keep_freed_memory();
+  return terse::cli::run_and_report(argc, argv);
+}
