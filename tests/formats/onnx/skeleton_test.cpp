@@ -45,6 +45,18 @@ Skeleton skeleton_of(std::string_view bytes) {
   return proto;
 }
 
+/// All positions of a file but those deep inside of a tensor's numbers, which are alike.
+std::vector<size_t> positions(const std::string& bytes) {
+  const std::string numbers(16, '\1');
+  std::vector<size_t> list;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    if (i < 8 || bytes.compare(i - 8, numbers.size(), numbers) != 0) {
+      list.push_back(i);
+    }
+  }
+  return list;
+}
+
 /// What a broken file may do: be refused by an Error, or be read.
 void read_whatever(const TemporaryFolder& folder, const std::string& bytes) {
   try {
@@ -80,7 +92,7 @@ TEST_SUITE("formats/onnx/skeleton") {
   TEST_CASE("a file cut off anywhere is an error or a model") {
     const TemporaryFolder folder;
     const std::string bytes = model_with_tensors().SerializeAsString();
-    for (size_t length = 0; length < bytes.size(); ++length) {
+    for (const size_t length : positions(bytes)) {
       CAPTURE(length);
       read_whatever(folder, bytes.substr(0, length));
     }
@@ -89,7 +101,7 @@ TEST_SUITE("formats/onnx/skeleton") {
   TEST_CASE("a file with any byte changed is an error or a model") {
     const TemporaryFolder folder;
     const std::string bytes = model_with_tensors().SerializeAsString();
-    for (size_t i = 0; i < bytes.size(); ++i) {
+    for (const size_t i : positions(bytes)) {
       for (const int mask : {0x01, 0x80, 0xff}) {
         CAPTURE(i);
         std::string changed = bytes;
