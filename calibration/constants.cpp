@@ -7,18 +7,21 @@
 namespace terse::calibration {
 namespace {
 
-Tensor decode_as(const Encoding& encoding, DType dtype) {
-  const DenseEncoding* dense = encoding.dense();
-  if (dense != nullptr && !dense->transposed && dense->dtype == dtype) {
-    return dense->values.aligned();
-  }
-  return from_f32(decode(encoding), dtype);
+DType seen_dtype(const Value& value) {
+  const DType stored = compute_dtype(*value.constant);
+  return is_float(stored) && value.type && is_float(value.type->dtype) ? value.type->dtype : stored;
 }
 
-/// The type in which readers see a constant: what the graph says, else its own.
-DType seen_dtype(const Value& value) {
-  const DType own = compute_dtype(*value.constant);
-  return is_float(own) && value.type && is_float(value.type->dtype) ? value.type->dtype : own;
+/// Once there is a copy, the pages of the file are given back.
+Tensor decode_as(const Encoding& encoding, DType dtype) {
+  const DenseEncoding* dense = encoding.dense();
+  const bool is_same = dense != nullptr && !dense->transposed && dense->dtype == dtype;
+  if (is_same && dense->values.is_aligned()) {
+    return dense->values;
+  }
+  Tensor copy = is_same ? dense->values.aligned() : from_f32(decode(encoding), dtype);
+  release_pages(encoding);
+  return copy;
 }
 
 }  // namespace
@@ -46,9 +49,11 @@ Constants::Slot& Constants::slot(ValueId id) const {
   return slot;
 }
 
+DType Constants::dtype(ValueId id) const { return dtypes_[static_cast<size_t>(id)]; }
+
 const Tensor& Constants::tensor(ValueId id) const {
   Slot& s = slot(id);
-  std::call_once(s.decoded, [&] { s.tensor = decode_as(*s.encoding, dtypes_[static_cast<size_t>(id)]); });
+  std::call_once(s.decoded, [&] { s.tensor = decode_as(*s.encoding, dtype(id)); });
   return s.tensor;
 }
 

@@ -19,7 +19,10 @@ class Constants {
   /// Null if the value is no constant.
   const Encoding* find(ValueId id) const;
 
-  /// The numbers in the type that the graph computes with (`Value::type`, else compute_dtype), in logical orientation.
+  /// The element type in which the graph sees a constant: what its value declares, else compute_dtype.
+  DType dtype(ValueId id) const;
+
+  /// The numbers in that type and in logical orientation.
   const Tensor& tensor(ValueId id) const;
 
   const PackedMatrix& packed(ValueId id, PackedMatrix::Operand operand) const;

@@ -124,10 +124,13 @@ std::shared_ptr<const PackedMatrix> PackedMatrix::pack(const Encoding& encoding,
     throw Error(Kind::input, "weight of shape {}, expected a matrix", to_string(encoding.shape));
   }
   const DenseEncoding* dense = encoding.dense();
-  const bool in_place = dense != nullptr && dense->dtype == DType::f32;
-  const bool swapped = in_place && dense->transposed;
+  const bool is_f32 = dense != nullptr && dense->dtype == DType::f32;
+  const bool swapped = is_f32 && dense->transposed;
   const bool transposed = operand == Operand::transposed;
-  Tensor values = in_place ? dense->values.aligned() : decode(encoding);
+  Tensor values = is_f32 ? dense->values.aligned() : decode(encoding);
+  if (!is_f32 || !dense->values.is_aligned()) {
+    release_pages(encoding);
+  }
   return std::shared_ptr<const PackedMatrix>(
       new PackedMatrix(std::move(values), encoding.shape[transposed ? 1 : 0], encoding.shape[transposed ? 0 : 1],
                        transposed != swapped ? Operand::transposed : Operand::plain));

@@ -18,7 +18,8 @@ inline constexpr int64_t kPanelRows = 256;
 
 /// The right operand of a product, ready for many products. Immutable; shared between threads. Dense f32 weights are
 /// read where they lie, in a mapped file and in either orientation (measured: oneDNN's own layout would save 3 to 10 %
-/// of the time and cost a copy); others are decoded to f32 once.
+/// of the time and cost a copy); others, and those that a file holds at an odd address, are decoded to f32 once, and
+/// the pages of their file given back.
 class PackedMatrix {
  public:
   /// A weight of logical shape [out, in] (read as B^T) or, with `Operand::plain`, a matrix [in, out] as it stands.

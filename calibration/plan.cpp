@@ -64,7 +64,7 @@ class Marks {
 
 class Planner {
  public:
-  explicit Planner(const Graph& graph) : graph_(graph) {}
+  Planner(const Graph& graph, const Constants& constants) : graph_(graph), constants_(constants) {}
 
   StepList plan(const Block& block, const std::vector<ValueId>& outputs) const {
     StepList list{.inputs = block.inputs, .outputs = outputs};
@@ -93,7 +93,6 @@ class Planner {
       }
       return step;
     }
-    note_declared_type(step);
     note_table(step);
     if (step.run != nullptr) {
       return step;
@@ -106,15 +105,6 @@ class Planner {
     step.run = row->run;
     note_weight(step);
     return step;
-  }
-
-  void note_declared_type(Step& step) const {
-    const ValueId output = step.node->output(0);
-    if (output != kNoValue && graph_.value(output).type) {
-      step.declared_dtype = graph_.value(output).type->dtype;
-    } else if (const ValueId table = step.node->input(0); step.node->is("Gather") && graph_.is_constant(table)) {
-      step.declared_dtype = graph_.value(table).type.value_or(ValueType{}).dtype;  // that encoded tables are read as
-    }
   }
 
   /// A float constant of at least two dimensions, or null.
@@ -146,7 +136,7 @@ class Planner {
     }
     const DenseEncoding* dense = table->dense();
     const bool is_plain = dense != nullptr && !dense->transposed && dense->values.is_aligned() &&
-                          (step.declared_dtype == DType::undefined || step.declared_dtype == dense->dtype);
+                          dense->dtype == constants_.dtype(step.node->input(0));
     if (!is_plain) {
       step.reads_table = true;
       step.run = gather_table;
@@ -175,6 +165,7 @@ class Planner {
   }
 
   const Graph& graph_;
+  const Constants& constants_;
 };
 
 Graph upgraded(const Model& model) {
@@ -216,7 +207,7 @@ std::vector<ValueId> find_needed_inputs(const Graph& graph, const StepList& list
 Plan::Plan(const Model& model, const std::vector<std::string>& outputs)
     : graph_(upgraded(model)),
       constants_(graph_),
-      main_(Planner(graph_).plan(graph_.main, find_outputs(graph_, outputs))),
+      main_(Planner(graph_, constants_).plan(graph_.main, find_outputs(graph_, outputs))),
       needed_inputs_(find_needed_inputs(graph_, main_)) {}
 
 }  // namespace terse::calibration

@@ -27,8 +27,7 @@ struct Step {
   OpFunction run = nullptr;          ///< null for control flow: then `blocks` has the subgraphs
   ValueId packed_weight = kNoValue;  ///< the right operand that is given packed
   PackedMatrix::Operand packed_as = PackedMatrix::Operand::plain;
-  bool reads_table = false;  ///< input 0 is a table that is decoded row by row
-  DType declared_dtype = DType::undefined;
+  bool reads_table = false;         ///< input 0 is a table that is decoded row by row
   std::vector<ValueId> last_reads;  ///< values of this block that nobody reads after this step
   std::vector<StepList> blocks;     ///< If: then_branch, else_branch; Loop: body
 };

@@ -37,8 +37,7 @@ std::vector<Tensor> gather_table(const OpCall& call) {
       decode_rows(table, entries[i] * rows, rows, values.subspan(i * entry_count, entry_count));
     }
   });
-  const bool is_declared = is_float(call.declared_dtype);
-  return {from_f32(out, is_declared ? call.declared_dtype : compute_dtype(table))};
+  return {from_f32(out, call.table_dtype)};
 }
 
 }  // namespace terse::calibration

@@ -21,8 +21,7 @@ struct OpCall {
   /// The table of a Gather along axis 0 if it is a constant that would have to be decoded first; else null (and then
   /// inputs[0] holds it).
   const Encoding* table = nullptr;
-  /// What the graph says of the first output's type; undefined if it says nothing.
-  DType declared_dtype = DType::undefined;
+  DType table_dtype = DType::undefined;  ///< in which the graph sees the table's rows
 
   /// Input `index`. Error input if it is missing.
   const Tensor& input(size_t index) const;

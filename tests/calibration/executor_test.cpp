@@ -220,6 +220,8 @@ TEST_SUITE("calibration/executor") {
     CHECK(out.shape() == Shape{2, 2});
     CHECK(floats(out) == std::vector<float>{-64, 63.5F, 4, 6});
     CHECK_THROWS_AS((void)executor.run({{"ids", Tensor::of<int64_t>({1}, {3})}}), Error);
+    b.model.graph.value(table).type = ValueType{.dtype = DType::f16};
+    CHECK(Executor(b.model).run({{"ids", Tensor::of<int64_t>({2}, {-1, 1})}})[0].dtype() == DType::f16);
   }
 }
 
