@@ -49,7 +49,7 @@ void raise_encodings(Graph& graph) {
   // These look at what the first ones made.
   RaiseContext context(graph);
   for_each_node(graph.main, [&](Node& node) {
-    raise_cast_gather(context, node);
+    raise_widened(context, node);
     raise_turned_gather(context, node);
   });
   remove_dead(graph);

@@ -24,24 +24,31 @@ bool turns_matrices(const Node& node) {
 
 }  // namespace
 
-/// Gather, Cast becomes Gather of a table that is read as f32, if all readers of the table see it so: then a tied head
-/// reads the same weight.
-void raise_cast_gather(RaiseContext& context, Node& node) {
-  const ValueId table = node.input(0);
-  const Tensor* values = picks_rows(node, 0) ? context.tensor(table) : nullptr;
-  if (values == nullptr || (values->dtype() != DType::f16 && values->dtype() != DType::bf16)) {
+/// Cast, and Gather with a Cast behind it, become readings of a constant that is seen as f32, if all of its readers see
+/// it so. The constant keeps its name, and a tied table and head read one weight.
+void raise_widened(RaiseContext& context, Node& node) {
+  const ValueId stored = node.input(0);
+  const Tensor* values = stored == kNoValue ? nullptr : context.tensor(stored);
+  if (values == nullptr || (values->dtype() != DType::f16 && values->dtype() != DType::bf16) ||
+      context.graph.value(stored).type->dtype == DType::f32) {
     return;
   }
-  const auto& readers = context.readers(table);
+  const auto& readers = context.readers(stored);
   const bool all = !readers.empty() && std::all_of(readers.begin(), readers.end(), [&](const auto& reader) {
-    return widens(*reader.first) || (picks_rows(*reader.first, reader.second) && cast_behind(context, *reader.first));
+    const Node& r = *reader.first;
+    return widens(r) ? !context.readers(r.output(0)).empty()
+                     : picks_rows(r, reader.second) && cast_behind(context, r) != nullptr;
   });
   if (!all) {
     return;
   }
-  context.graph.value(table).type = ValueType{.dtype = DType::f32};
+  context.graph.value(stored).type = ValueType{.dtype = DType::f32};
   for (const auto& [reader, input] : readers) {
-    if (picks_rows(*reader, input)) {
+    if (widens(*reader)) {
+      for (const auto& [behind, operand] : context.readers(reader->output(0))) {
+        behind->inputs[operand] = stored;
+      }
+    } else {
       Node* cast = cast_behind(context, *reader);
       reader->outputs = cast->outputs;
       abandon_outputs(context.graph, *cast);
