@@ -40,6 +40,7 @@ void raise_encodings(Graph& graph) {
       raise_matmul_nbits(context, node, insertions[&node]);
       raise_gather_block_quantized(context, node);
       raise_dequantize_linear(context, node);
+      raise_integer_gather(context, node);
       raise_arithmetic(context, node);
     });
     for_each_block(graph.main, [&](Block& block) { insert(block, insertions); });

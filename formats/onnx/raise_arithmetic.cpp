@@ -70,7 +70,8 @@ std::optional<Unpacked> unpack_bytes(const RaiseContext& context, ValueId id, co
   }
   auto index = context.ints(gather->input(1));
   const auto part = find_part(context, gather->input(0));
-  if (!index || index->empty() || !part || (shifts != nullptr && shifts->size() != index->size())) {
+  if (!index || index->empty() || !part || context.tensor(part->stored)->rank() < 1 ||
+      (shifts != nullptr && shifts->size() != index->size())) {
     return std::nullopt;
   }
   for (size_t i = 0; shifts != nullptr && i < index->size(); ++i) {
@@ -197,7 +198,7 @@ EncodingPtr codebook_encoding(const RaiseContext& context, const Unpacked& codes
   const Tensor* book = context.tensor(books);
   const bool usable = book != nullptr && (book->dtype() == DType::f32 || book->dtype() == DType::f16);
   const Shape shape = weight_shape(context, codes);
-  const int64_t rows = *checked_count(shape) / std::max<int64_t>(codes.columns, 1);
+  const int64_t rows = checked_count(shape).value_or(0) / std::max<int64_t>(codes.columns, 1);
   if (!usable || book->rank() < 1 || book->count() == 0 || rows == 0) {
     return nullptr;
   }

@@ -14,6 +14,8 @@ constexpr int64_t kLargestSide = int64_t{1} << 40;  // products of sides and bit
 
 bool is_side(int64_t n) { return n > 0 && n <= kLargestSide; }
 
+bool is_width(int bits) { return bits == 2 || bits == 4 || bits == 8; }
+
 /// The u8 constant behind Reshape: codes that a table shares.
 ValueId shared_codes(const RaiseContext& context, ValueId id) {
   const Node* reshape = context.producer(id, "Reshape");
@@ -31,7 +33,8 @@ std::optional<AffineParts> matmul_parts(const RaiseContext& context, const Node&
                     .bits = static_cast<int>(std::clamp<int64_t>(node.get_int("bits", 4), 0, 64)),
                     .block = node.get_int("block_size", 0)};
   const bool plain = node.get_int("weight_prepacked", 0) == 0 && node.input(4) == kNoValue;
-  if (!plain || !is_side(parts.shape[0]) || !is_side(parts.shape[1]) || !is_side(parts.block) || parts.bits > 8) {
+  if (!plain || !is_side(parts.shape[0]) || !is_side(parts.shape[1]) || !is_side(parts.block) ||
+      !is_width(parts.bits)) {
     return std::nullopt;
   }
   parts.codes = shared_codes(context, node.input(1));
@@ -111,7 +114,7 @@ void raise_gather_block_quantized(RaiseContext& context, Node& node) {
                     .scales = node.input(2),
                     .zero_points = node.input(3)};
   const bool along_rows = node.get_int("gather_axis", 0) == 0 && node.get_int("quantize_axis", 1) == data->rank() - 1;
-  if (!along_rows || (parts.bits != 2 && parts.bits != 4 && parts.bits != 8) || !is_side(parts.block)) {
+  if (!along_rows || !is_width(parts.bits) || !is_side(parts.block)) {
     return;
   }
   const int64_t padded = data->shape().back() * 8 / parts.bits;

@@ -36,9 +36,9 @@ Node* RaiseContext::producer(ValueId id, std::string_view op_type) const {
 }
 
 const std::vector<std::pair<Node*, size_t>>& RaiseContext::readers(ValueId id) const {
-  static const std::vector<std::pair<Node*, size_t>> kNone;
+  static const std::vector<std::pair<Node*, size_t>> none;
   const auto index = static_cast<size_t>(id);
-  return id == kNoValue || index >= readers_.size() || is_output_[index] ? kNone : readers_[index];
+  return id == kNoValue || index >= readers_.size() || is_output_[index] ? none : readers_[index];
 }
 
 const Tensor* RaiseContext::tensor(ValueId id) const {

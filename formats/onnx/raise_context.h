@@ -83,8 +83,9 @@ void read_instead(const RaiseContext& context, ValueId value, ValueId weight);
 void raise_matmul_nbits(RaiseContext& context, Node& node, std::vector<Node>& after);  // raise_blocks.cpp
 void raise_gather_block_quantized(RaiseContext& context, Node& node);
 void raise_dequantize_linear(RaiseContext& context, Node& node);  // raise_integer.cpp
-void raise_arithmetic(RaiseContext& context, Node& node);         // raise_arithmetic.cpp
-void raise_widened(RaiseContext& context, Node& node);            // raise_dense.cpp
+void raise_integer_gather(RaiseContext& context, Node& node);
+void raise_arithmetic(RaiseContext& context, Node& node);  // raise_arithmetic.cpp
+void raise_widened(RaiseContext& context, Node& node);     // raise_dense.cpp
 void raise_turned_gather(RaiseContext& context, Node& node);
 
 }  // namespace terse::onnx

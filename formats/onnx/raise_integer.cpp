@@ -70,6 +70,9 @@ std::optional<Source> find_source(const RaiseContext& context, const Node& node)
   s.axis = node.get_int("axis", 1);
   s.axis += s.axis < 0 ? rank : 0;
   s.block = node.get_int("block_size", 0);
+  if (s.block < 0 || s.block > (int64_t{1} << 40)) {
+    return std::nullopt;
+  }
   const bool usable = s.scales->dtype() == DType::f32 || s.scales->dtype() == DType::f16;
   return usable && (s.per_tensor() || (s.axis >= 0 && s.axis < rank)) ? std::optional(s) : std::nullopt;
 }
@@ -237,6 +240,27 @@ void raise_dequantize_linear(RaiseContext& context, Node& node) {
   if (encoding != nullptr) {
     read_instead(context, node.output(0), context.add(node.input(0), encoding, dtype));
   }
+}
+
+/// GatherBlockQuantized of 4-bit integers: a blocked DequantizeLinear of the rows that are picked.
+void raise_integer_gather(RaiseContext& context, Node& node) {
+  const Tensor* data = node.is("GatherBlockQuantized", "com.microsoft") ? context.tensor(node.input(0)) : nullptr;
+  if (data == nullptr || (data->dtype() != DType::i4 && data->dtype() != DType::u4) ||
+      node.get_int("gather_axis", 0) != 0) {
+    return;
+  }
+  Node integers = node;
+  integers.inputs = {node.input(0), node.input(2), node.input(3)};
+  integers.set("axis", node.get_int("quantize_axis", 1));
+  integers.set("block_size", node.get_int("block_size", 128));
+  const auto source = find_source(context, integers);
+  const int64_t group = source ? group_columns(*source, Orientation::as_it_stands) : 0;
+  const DType dtype = context.dtype(node.input(2));
+  if (group <= 0 || !is_float(dtype)) {
+    return;
+  }
+  const ValueId weight = context.add(node.input(0), encode(*source, Orientation::as_it_stands, group), dtype);
+  become(node, "Gather", {weight, node.input(1)}, {"gather_axis", "quantize_axis", "bits", "block_size"});
 }
 
 }  // namespace terse::onnx

@@ -22,17 +22,18 @@ std::optional<Scales> find_scales(const RaiseContext& context, const AffineParts
   }
   const int64_t columns = parts.shape.back();
   const int64_t count = stored->count();
+  const int64_t last = stored->shape().empty() ? 1 : stored->shape().back();
   Scales scales{.group_columns = std::min(parts.block, columns)};
   if (count == rows * blocks) {
     scales.values = stored->reshaped({rows, blocks});
-  } else if (count == rows && stored->shape().back() == 1) {
+  } else if (count == rows && last == 1) {
     scales.values = stored->reshaped({rows, 1});
     scales.group_columns = columns;
   } else if (count == 1) {
     scales.values = stored->reshaped({1, 1});
     scales.group_rows = rows;
     scales.group_columns = columns;
-  } else if (count == blocks && stored->shape().back() == blocks) {
+  } else if (count == blocks && last == blocks) {
     scales.values = stored->reshaped({1, blocks});
     scales.group_rows = rows;
   } else {
@@ -67,7 +68,8 @@ std::optional<std::vector<uint8_t>> float_zero_points(const Tensor& stored, int 
   std::vector<uint8_t> points;
   const Tensor floats = to_f32(stored);
   for (const float point : floats.values<float>()) {
-    if (!(point >= 0 && point < static_cast<float>(1 << bits)) || point != std::floor(point)) {
+    const bool is_code = point >= 0 && point < static_cast<float>(1 << bits) && point == std::floor(point);
+    if (!is_code) {
       return std::nullopt;
     }
     points.push_back(static_cast<uint8_t>(point));

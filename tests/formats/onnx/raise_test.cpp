@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
+
 #include "formats/onnx/reader.h"
 #include "formats/onnx/writer.h"
 #include "tests/formats/onnx/idioms.h"
@@ -165,6 +167,52 @@ TEST_SUITE("formats/onnx/raise") {
         if (options.onnx_style == OnnxStyle::contrib) {
           CHECK(back.opsets.at("") == model.opsets.at(""));
         }
+      }
+    }
+  }
+
+  TEST_CASE("a lookup in 4-bit integers becomes a lookup in an encoded table; no zero point means 0 there") {
+    for (const DType dtype : {DType::i4, DType::u4}) {
+      const std::vector<std::byte> codes(2 * 16 / 2, std::byte{0x9f});  // 15 and 9, or -1 and -7
+      Model model = model_with(*make_dense(Tensor::view(dtype, {2, 16}, codes, nullptr)), Shown::table);
+      Node& node = model.graph.main.nodes[0];
+      node.domain = "com.microsoft";
+      node.op_type = "GatherBlockQuantized";
+      node.set("block_size", int64_t{16});
+      node.inputs.push_back(model.graph.add_constant("s", make_dense(Tensor::of<float>({2, 1}, {0.5F, 2}))));
+      onnx::raise_encodings(model.graph);
+      CHECK(operators(model.graph) == "Gather ");
+      REQUIRE(weight(model) != nullptr);
+      const Tensor numbers = decode(*weight(model));
+      CHECK(numbers.values<float>()[0] == (dtype == DType::i4 ? -0.5F : 7.5F));
+      CHECK(numbers.values<float>()[17] == (dtype == DType::i4 ? -14.0F : 18.0F));
+    }
+  }
+
+  TEST_CASE("what no encoding holds exactly stays as it is") {
+    const TemporaryFolder folder;
+    onnx::write(model_with(random_affine({12, 64}, {.bits = 4, .group_columns = 32}), Shown::matmul),
+                folder.path() / "m.onnx", {});
+    const auto raised = [&](const std::function<void(Graph&, Node&)>& change) {
+      Model model = onnx::read(folder.path() / "m.onnx");
+      change(model.graph, model.graph.main.nodes.at(1));
+      onnx::raise_encodings(model.graph);
+      return operators(model.graph);
+    };
+    const auto half_points = make_dense(Tensor::of<float>({12, 2}, std::vector<float>(24, 7.5F)));
+    const auto whole_points = make_dense(Tensor::of<float>({12, 2}, std::vector<float>(24, 7)));
+    CHECK(raised([](Graph&, Node&) {}) == "MatMul ");
+    CHECK(raised([&](Graph& g, Node& n) { n.inputs.push_back(g.add_constant("z", whole_points)); }) == "MatMul ");
+    CHECK(raised([&](Graph& g, Node& n) { n.inputs.push_back(g.add_constant("z", half_points)); }) == "MatMulNBits ");
+    CHECK(raised([](Graph& g, Node& n) {
+            const ValueId order = g.add_constant("g", make_dense(Tensor::make(DType::i32, {64})));
+            n.inputs.insert(n.inputs.end(), {kNoValue, order});
+          }) == "MatMulNBits ");
+    for (const char* attribute : {"K", "N", "bits", "block_size"}) {
+      for (const int64_t value : {int64_t{-1}, int64_t{0}, int64_t{3}, int64_t{1} << 62}) {
+        CAPTURE(attribute);
+        CAPTURE(value);
+        CHECK(raised([&](Graph&, Node& n) { n.set(attribute, value); }) == "MatMulNBits ");
       }
     }
   }
