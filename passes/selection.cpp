@@ -53,7 +53,7 @@ bool is_matrix(const Value& /*value*/, Uses /*uses*/) { return true; }
 
 struct Group {
   GroupRow row;
-  bool (*holds)(const Value& value, Uses uses);
+  bool (*holds)(const Value& value, Uses uses) = nullptr;
 };
 
 constexpr std::array kGroups = {
@@ -126,6 +126,7 @@ class Selector {
   /// Words that would have matched.
   std::vector<std::string_view> known_words() const {
     std::vector<std::string_view> words;
+    words.reserve(kGroups.size() + matrices_.size());
     for (const Group& group : kGroups) {
       words.push_back(group.row.name);
     }

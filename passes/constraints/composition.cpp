@@ -60,6 +60,7 @@ std::unique_ptr<PanelFit> Composition::begin(int64_t first_row, int64_t row_coun
     return last;
   }
   std::vector<std::unique_ptr<PanelFit>> masks;
+  masks.reserve(masks_.size());
   for (const auto& mask : masks_) {
     masks.push_back(mask->begin(first_row, row_count));
   }

@@ -46,7 +46,7 @@ TEST_SUITE("passes/pipeline") {
 
   TEST_CASE("a global ratio prunes small matrices more than large ones") {
     TinyModel tiny;
-    std::vector<float> large = normal_numbers(32 * 32);
+    std::vector<float> large = normal_numbers(int64_t{32} * 32);
     for (float& number : large) {
       number *= 10;
     }
@@ -113,7 +113,7 @@ TEST_SUITE("passes/pipeline") {
 
   TEST_CASE("a weight whose scales f16 cannot hold gets f32 scales") {
     TinyModel tiny;
-    std::vector<float> numbers = normal_numbers(32 * 32);
+    std::vector<float> numbers = normal_numbers(int64_t{32} * 32);
     for (float& number : numbers) {
       number *= 1e8F;
     }
@@ -143,7 +143,7 @@ TEST_SUITE("passes/pipeline") {
 
   TEST_CASE("numbers that are not finite are an error that names the weight") {
     TinyModel tiny;
-    std::vector<float> numbers = normal_numbers(32 * 32);
+    std::vector<float> numbers = normal_numbers(int64_t{32} * 32);
     numbers[1000] = NAN;
     tiny.model.graph.value(tiny.q1).constant = matrix(32, 32, numbers);
     for (const std::string_view recipe : {"prune,pattern=2:4", "prune,ratio=0.5", "cast,dtype=bf16"}) {

@@ -44,7 +44,7 @@ TEST_SUITE("passes/constraints/affine") {
     // peak at -8 gives 0.0067.
     struct Row {
       AffineOptions options;
-      double bound;
+      double bound = 0;
     };
     const EncodingPtr weight = random_matrix(100, 576);
     for (const Row& row : {
@@ -81,7 +81,7 @@ TEST_SUITE("passes/constraints/affine") {
   }
 
   TEST_CASE("numbers on the grid come back exactly") {
-    std::vector<float> numbers(64 * 96);
+    std::vector<float> numbers(size_t{64} * 96);
     for (size_t i = 0; i < numbers.size(); ++i) {
       numbers[i] = 0.25F * static_cast<float>(static_cast<int>((i * 7 + i / 96) % 16) - 8);
     }
@@ -92,7 +92,7 @@ TEST_SUITE("passes/constraints/affine") {
   }
 
   TEST_CASE("an offset costs a symmetric grid more than an asymmetric one") {
-    std::vector<float> numbers = normal_numbers(32 * 64);
+    std::vector<float> numbers = normal_numbers(int64_t{32} * 64);
     for (float& number : numbers) {
       number += 1;
     }
@@ -145,7 +145,7 @@ TEST_SUITE("passes/constraints/affine") {
     const auto error_of_column = [&](Importance given) {
       AffineConstraint constraint(*weight, {.bits = 4});
       constraint.allocate();
-      std::vector<float> rows(64 * 32);
+      std::vector<float> rows(size_t{64} * 32);
       decode_rows(*weight, 0, 64, rows);
       const std::vector<float> before = rows;
       const auto fit = constraint.begin(0, 64);
@@ -162,7 +162,7 @@ TEST_SUITE("passes/constraints/affine") {
   }
 
   TEST_CASE("zeros that a mask makes stay exactly zero on every grid") {
-    std::vector<float> numbers = normal_numbers(40 * 64);
+    std::vector<float> numbers = normal_numbers(int64_t{40} * 64);
     for (float& number : numbers) {
       number += 0.3F;
     }
@@ -188,7 +188,7 @@ TEST_SUITE("passes/constraints/affine") {
   TEST_CASE("scales that f16 cannot hold are stored as f32, or refused") {
     for (const float factor : {1e-9F, 1e-20F, 1e7F, 1e30F}) {
       CAPTURE(factor);
-      std::vector<float> numbers = normal_numbers(8 * 32);
+      std::vector<float> numbers = normal_numbers(int64_t{8} * 32);
       for (float& number : numbers) {
         number *= factor;
       }

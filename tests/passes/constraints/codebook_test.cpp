@@ -36,7 +36,7 @@ TEST_SUITE("passes/constraints/codebook") {
     // Of their variance, a little above what was measured when this was written.
     struct Row {
       CodebookOptions options;
-      double bound;
+      double bound = 0;
     };
     const EncodingPtr weight = random_matrix(64, 576);
     for (const Row& row : {
@@ -69,6 +69,7 @@ TEST_SUITE("passes/constraints/codebook") {
 
   TEST_CASE("flat rows, plateaus and zeros come back exactly") {
     std::vector<float> numbers;
+    numbers.reserve(120);
     for (int i = 0; i < 3 * 40; ++i) {
       numbers.push_back(i < 40 ? 0.75F : (i < 80 ? static_cast<float>(i % 16) - 3.5F : 0.0F));
     }
@@ -107,8 +108,8 @@ TEST_SUITE("passes/constraints/codebook") {
 
   TEST_CASE("large groups lose next to nothing against the exact optimum") {
     const EncodingPtr weight = random_matrix(64, 64);  // 4096 numbers: the largest that is solved exactly
-    std::vector<float> twice = normal_numbers(64 * 64);
-    twice.insert(twice.end(), twice.begin(), twice.begin() + 64 * 64);
+    std::vector<float> twice = normal_numbers(int64_t{64} * 64);
+    twice.insert(twice.end(), twice.begin(), twice.begin() + int64_t{64} * 64);
     const EncodingPtr doubled = matrix(128, 64, twice);
     const CodebookOptions options{.centroids = 16, .group_rows = 0, .centroid_dtype = DType::f32};
     const double exact = solve(weight, options).solution.noise;
