@@ -13,6 +13,7 @@ std::span<const CommandRow> commands() {
       CommandRow{"eval", "measures a model on data, alone or against a reference", setup_eval},
       CommandRow{"compare", "puts the figures of reports side by side", setup_compare},
       CommandRow{"check", "holds a report against gates; exit code 3 if one fails", setup_check},
+      CommandRow{"tokenize", "the token ids of a text, as the model was trained on", setup_tokenize},
       CommandRow{"passes", "the passes with every option, and what each target holds", setup_passes},
       CommandRow{"recipes", "ready-made pipelines", setup_recipes},
   };

@@ -14,5 +14,6 @@ Action setup_inspect(Arguments& arguments);
 Action setup_passes(Arguments& arguments);
 Action setup_recipes(Arguments& arguments);
 Action setup_run(Arguments& arguments);
+Action setup_tokenize(Arguments& arguments);
 
 }  // namespace terse::cli
