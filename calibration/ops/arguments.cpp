@@ -47,7 +47,7 @@ void check_output(DType dtype, const Shape& shape) {
   }
 }
 
-Tensor make_output(DType dtype, Shape shape) {
+Tensor make_output(DType dtype, const Shape& shape) {
   check_output(dtype, shape);
   try {
     return Tensor::uninitialized(dtype, shape);

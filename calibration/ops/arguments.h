@@ -24,7 +24,7 @@ void check_output(DType dtype, const Shape& shape);
 
 /// Fresh memory for an output whose size an input's *values* decide (Expand, Range, Pad). Error input as above, or if
 /// the system has no more memory.
-Tensor make_output(DType dtype, Shape shape);
+Tensor make_output(DType dtype, const Shape& shape);
 
 /// The element type that an attribute names by its ONNX number; `otherwise` if it is absent. Error input.
 DType get_dtype(const Node& node, std::string_view attribute, DType otherwise);

@@ -19,7 +19,8 @@ inline constexpr bool kIsHalf = std::is_same_v<T, Half> || std::is_same_v<T, BFl
 
 template <typename To, typename From>
 To saturate(From value) {
-  constexpr From kPastEnd = static_cast<From>(std::numeric_limits<To>::max() / 2 + 1) * 2;
+  constexpr To kHalf = std::numeric_limits<To>::max() / 2 + 1;
+  constexpr From kPastEnd = static_cast<From>(kHalf) * 2;
   constexpr From kLowest = static_cast<From>(std::numeric_limits<To>::lowest());
   if (std::isnan(value)) {
     return 0;
@@ -99,7 +100,7 @@ Tensor to_small_integer(const Tensor& in, DType dtype) {
 }  // namespace
 
 Tensor widen(const Tensor& in) {
-  const Tensor codes = unpack(in);
+  Tensor codes = unpack(in);
   if (in.dtype() != DType::i4 && in.dtype() != DType::i2) {
     return codes;
   }

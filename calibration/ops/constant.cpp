@@ -57,7 +57,7 @@ int64_t range_length(T start, T limit, T delta) {
 
 template <typename T>
 Tensor make_range(T start, T limit, T delta) {
-  if (delta == T{0} || delta != delta) {
+  if (delta == T{0} || std::isnan(static_cast<double>(delta))) {
     throw Error(Kind::input, "a range with a step of {}", delta);
   }
   Tensor out = make_output(kDTypeOf<T>, {range_length(start, limit, delta)});

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <type_traits>
 
@@ -37,7 +38,11 @@ template <typename T>
 bool is_less(T a, T b) {
   const auto x = comparable(a);
   const auto y = comparable(b);
-  return x < y || (x == x && y != y);
+  if constexpr (std::is_floating_point_v<std::remove_cv_t<decltype(x)>>) {
+    return x < y || (std::isnan(y) && !std::isnan(x));
+  } else {
+    return x < y;
+  }
 }
 
 }  // namespace terse::calibration

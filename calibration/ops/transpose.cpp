@@ -11,7 +11,7 @@ namespace {
 std::vector<int64_t> get_permutation(const Node& node, int64_t rank) {
   std::vector<int64_t> reversed(static_cast<size_t>(rank));
   std::iota(reversed.rbegin(), reversed.rend(), int64_t{0});
-  const auto permutation = get_axes(node.get_ints("perm", reversed), rank);
+  auto permutation = get_axes(node.get_ints("perm", reversed), rank);
   if (static_cast<int64_t>(permutation.size()) != rank) {
     throw Error(Kind::input, "a permutation of {} axes of a tensor of rank {}", permutation.size(), rank);
   }

@@ -30,8 +30,8 @@ struct Site {
     node.inputs.resize(std::max(node.inputs.size(), index + 1), kNoValue);
     node.inputs[index] = id;
   }
-  Node make(std::string op_type, std::vector<ValueId> inputs, ValueId output) const {
-    return {.op_type = op_type,
+  Node make(std::string_view op_type, std::vector<ValueId> inputs, ValueId output) const {
+    return {.op_type = std::string(op_type),
             .name = new_name(op_type),
             .inputs = std::move(inputs),
             .outputs = {output},
