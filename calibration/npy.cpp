@@ -183,7 +183,7 @@ std::string_view take_header(std::span<const std::byte>& bytes) {
   if (bytes.size() < 10 || std::string_view(data, kMagic.size()) != kMagic) {
     throw Error(Kind::input, "not a .npy file: it does not start with \\x93NUMPY");
   }
-  const int version = data[6];
+  const int version = std::to_integer<int>(bytes[6]);
   if (version < 1 || version > 3) {
     throw Error(Kind::unsupported, ".npy version {}, expected 1 to 3", version);
   }

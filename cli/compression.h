@@ -11,6 +11,7 @@
 #include "cli/facts.h"
 #include "cli/phases.h"
 #include "cli/report.h"
+#include "formats/error.h"
 #include "passes/pipeline.h"
 
 namespace terse::cli {
@@ -24,6 +25,7 @@ struct Compression {
   passes::PipelineReport passes;
   calibration::SmokeCheck smoke;
   std::optional<calibration::Evaluation> evaluation;
+  std::optional<Error> failure;  ///< of the evaluation: reported after the table, so that the rest is not lost
 };
 
 Json make_report(const Compression& compression, const EvaluationOptions& evaluation, const Phases& phases);

@@ -30,6 +30,7 @@ constexpr std::array kFigures = {
     FigureRow{"cosine_worst", "/evaluation/cosine_worst", "cosine, worst 1 %", Unit::number},
     FigureRow{"snr_db", "/evaluation/snr_db", "SNR of the worst output, dB", Unit::number},
     FigureRow{"smoke_kl", "/smoke/kl_mean", "smoke check, KL divergence", Unit::number},
+    FigureRow{"smoke_cosine", "/smoke/cosine", "smoke check, cosine", Unit::number},
     FigureRow{"seconds", "/seconds", "time", Unit::seconds},
     FigureRow{"peak_memory", "/peak_memory_bytes", "peak memory", Unit::bytes},
 };

@@ -5,9 +5,9 @@
 
 namespace terse::cli {
 
-/// Ends the program on SIGINT, SIGTERM and SIGHUP with exit code 128 + signal, whatever its threads are doing, and leaves no
-/// temporary file behind. A thread of its own waits for the signals (a handler could do next to nothing); all others
-/// block them, so make it before any other thread starts.
+/// Ends the program on SIGINT, SIGTERM and SIGHUP with exit code 128 + signal, whatever its threads are doing, and
+/// leaves no temporary file behind. A thread of its own waits for the signals (a handler could do next to nothing); all
+/// others block them, so make it before any other thread starts.
 class Interrupts {
  public:
   Interrupts();

@@ -8,6 +8,23 @@
 #include "formats/error.h"
 
 namespace terse::cli {
+namespace {
+
+/// The number of bytes behind `label` in a file of /proc, which counts in KiB; 0 if it is not there.
+int64_t find_memory(const char* path, std::string_view label) {
+  std::ifstream file(path);
+  std::string word;
+  while (file >> word) {
+    if (word == label) {
+      int64_t kibibytes = 0;
+      file >> kibibytes;
+      return kibibytes * 1024;
+    }
+  }
+  return 0;
+}
+
+}  // namespace
 
 Json begin_report(std::string_view command) {
   return {{"schema", kReportSchema},
@@ -35,17 +52,8 @@ Json read_report(const std::filesystem::path& path) {
   return json;
 }
 
-int64_t peak_memory_bytes() {
-  std::ifstream status("/proc/self/status");
-  std::string word;
-  while (status >> word) {
-    if (word == "VmHWM:") {
-      int64_t kibibytes = 0;
-      status >> kibibytes;
-      return kibibytes * 1024;
-    }
-  }
-  return 0;
-}
+int64_t peak_memory_bytes() { return find_memory("/proc/self/status", "VmHWM:"); }
+
+int64_t available_memory_bytes() { return find_memory("/proc/meminfo", "MemAvailable:"); }
 
 }  // namespace terse::cli

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <memory>
 #include <string>
 
 #include "formats/error.h"
@@ -26,7 +27,10 @@ std::string npy(const std::string& header, const std::string& data, char version
   return text + header + data;
 }
 
-Tensor parse(const std::string& text) { return parse_npy(std::as_bytes(std::span(text)), nullptr); }
+Tensor parse(const std::string& text) {
+  const auto owner = std::make_shared<const std::string>(text);
+  return parse_npy(std::as_bytes(std::span(*owner)), owner);
+}
 
 std::string written(const Tensor& tensor) {
   StringSink sink;

@@ -15,7 +15,7 @@ sh "$case/cmd" >"$folder/stdout.raw" 2>"$folder/stderr.raw" </dev/null
 echo $? >"$folder/exit"
 
 mask() {
-  sed -E -e 's/^((time|peak memory|version) +)[0-9].*/\1MASKED/' -e 's/^terse [0-9]+\.[0-9]+\.[0-9]+$/terse VERSION/' \
+  sed -E -e 's/^(time|peak memory|version) +[0-9].*/\1 MASKED/' -e 's/^terse [0-9]+\.[0-9]+\.[0-9]+$/terse VERSION/' \
     -e 's/("(seconds|peak_memory_bytes)": )[0-9.e+-]+/\1"MASKED"/' \
     -e 's/("(instruction_set|version|terse.version)": )"[a-z0-9.]+"/\1"MASKED"/' "$1"
 }
