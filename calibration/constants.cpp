@@ -19,14 +19,15 @@ Tensor decode_as(const Encoding& encoding, DType dtype) {
   if (is_same && dense->values.is_aligned()) {
     return dense->values;
   }
-  Tensor copy = is_same ? dense->values.aligned() : from_f32(decode(encoding), dtype);
+  Tensor copy = is_same ? dense->values.aligned() : from_f32(decode_parallel(encoding), dtype);
   release_pages(encoding);
   return copy;
 }
 
 }  // namespace
 
-Constants::Constants(const Graph& graph) : slots_(graph.values.size()), dtypes_(graph.values.size()) {
+Constants::Constants(const Graph& graph, Residency residency)
+    : residency_(residency), slots_(graph.values.size()), dtypes_(graph.values.size()) {
   for (size_t i = 0; i < slots_.size(); ++i) {
     if (graph.values[i].constant != nullptr) {
       dtypes_[i] = seen_dtype(graph.values[i]);
@@ -57,13 +58,16 @@ const Tensor& Constants::tensor(ValueId id) const {
   return s.tensor;
 }
 
-const PackedMatrix& Constants::packed(ValueId id, PackedMatrix::Operand operand) const {
+std::shared_ptr<const PackedMatrix> Constants::packed(ValueId id, PackedMatrix::Operand operand) const {
   Slot& s = slot(id);
+  if (residency_ == Residency::stream) {
+    return PackedMatrix::stream(s.encoding, operand);
+  }
   const bool transposed = operand == PackedMatrix::Operand::transposed;
   auto& matrix = transposed ? s.transposed : s.plain;
   std::call_once(transposed ? s.packed_transposed : s.packed_plain,
                  [&] { matrix = PackedMatrix::pack(*s.encoding, operand); });
-  return *matrix;
+  return matrix;
 }
 
 void Constants::replace(ValueId id, EncodingPtr encoding) {

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <vector>
 
+#include "calibration/executor.h"
 #include "calibration/gemm.h"
 #include "formats/graph.h"
 
@@ -14,7 +15,7 @@ namespace terse::calibration {
 class Constants {
  public:
   /// Shares the encodings of `graph`.
-  explicit Constants(const Graph& graph);
+  explicit Constants(const Graph& graph, Residency residency = Residency::keep);
 
   /// Null if the value is no constant.
   const Encoding* find(ValueId id) const;
@@ -25,7 +26,8 @@ class Constants {
   /// The numbers in that type and in logical orientation.
   const Tensor& tensor(ValueId id) const;
 
-  const PackedMatrix& packed(ValueId id, PackedMatrix::Operand operand) const;
+  /// Ready for a product. With Residency::stream nobody but the caller holds it.
+  std::shared_ptr<const PackedMatrix> packed(ValueId id, PackedMatrix::Operand operand) const;
 
   /// Gives a constant other data of the same shape and drops what was decoded. Not while samples run.
   void replace(ValueId id, EncodingPtr encoding);
@@ -41,6 +43,7 @@ class Constants {
     std::shared_ptr<const PackedMatrix> plain, transposed;
   };
   Slot& slot(ValueId id) const;
+  Residency residency_;
   std::vector<std::unique_ptr<Slot>> slots_;  ///< by value; null for what is no constant
   std::vector<DType> dtypes_;                 ///< by value; in which it is computed with
 };

@@ -103,7 +103,7 @@ void load_sample(const Plan& plan, const Sample& sample, Frame& frame) {
 }
 
 Executor::Executor(const Model& model, const ExecutorOptions& options)
-    : plan_(std::make_unique<const Plan>(model, options.outputs)),
+    : plan_(std::make_unique<const Plan>(model, options.outputs, options.residency)),
       output_names_(names_of(plan_->graph(), plan_->outputs())) {}
 Executor::~Executor() = default;
 Executor::Executor(Executor&&) noexcept = default;

@@ -14,9 +14,16 @@ class Plan;
 /// One complete set of graph inputs by name.
 using Sample = std::map<std::string, Tensor, std::less<>>;
 
+/// What becomes of a weight after a product.
+enum class Residency {
+  keep,    ///< decoded once, kept for the next sample
+  stream,  ///< decoded again for each product, in pieces: little memory, for a sample or two
+};
+
 struct ExecutorOptions {
   std::vector<std::string> outputs;  ///< names of the values to compute, outputs or inner ones; empty: all graph
                                      ///< outputs. Nodes that only others need are not run.
+  Residency residency = Residency::keep;
 };
 
 /// Runs a model's graph: turns it once into steps (operators upgraded to their newest form, weights packed for the

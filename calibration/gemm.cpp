@@ -15,7 +15,9 @@ extern "C" void omp_set_num_threads(
 namespace terse::calibration {
 namespace {
 
-constexpr size_t kCachedPrimitives = 512;  // a thread; a transformer at one length needs about ten
+constexpr int64_t kDecodedNumbers = int64_t{1} << 15;   // a task of decoding: some 30 microseconds
+constexpr int64_t kStreamedNumbers = int64_t{1} << 22;  // a tile of a streamed weight: 16 MiB, larger ones gain nothing
+constexpr size_t kCachedPrimitives = 512;               // a thread; a transformer at one length needs about ten
 
 /// The shape of one product as a key: m, n, k and the strides of rows and columns of a and b, of rows of c.
 using Shape8 = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>;
@@ -100,6 +102,37 @@ void multiply_panel(const Product& p, int64_t first, int64_t rows) {
   }
 }
 
+void decode_rows_parallel(const Encoding& encoding, int64_t first, int64_t count, std::span<float> out) {
+  const int64_t columns = encoding.columns();
+  const int64_t grain = std::max<int64_t>(1, kDecodedNumbers / std::max<int64_t>(columns, 1));
+  parallel_ranges(count, grain, [&](int64_t begin, int64_t end) {
+    const auto piece = out.subspan(static_cast<size_t>(begin * columns), static_cast<size_t>((end - begin) * columns));
+    decode_rows(encoding, first + begin, end - begin, piece);
+  });
+}
+
+/// a * encoding^T by tiles of the encoding's rows.
+void multiply_streamed(const float* a, int64_t rows, const Encoding& encoding, float* c) {
+  const int64_t depth = encoding.columns(), columns = encoding.rows();
+  const int64_t tile = std::max<int64_t>(1, kStreamedNumbers / std::max<int64_t>(depth, 1));
+  std::vector<float> numbers(static_cast<size_t>(std::min(tile, columns) * depth));
+  for (int64_t first = 0; first < columns; first += tile) {
+    const int64_t count = std::min(tile, columns - first);
+    decode_rows_parallel(encoding, first, count, std::span(numbers).first(static_cast<size_t>(count * depth)));
+    release_rows(encoding, first, count);
+    multiply({.m = rows,
+              .n = count,
+              .k = depth,
+              .a = a,
+              .lda = depth,
+              .b = numbers.data(),
+              .ldb = depth,
+              .transpose_b = true,
+              .c = c + first,
+              .ldc = columns});
+  }
+}
+
 }  // namespace
 
 void multiply(const Product& product) {
@@ -116,6 +149,16 @@ void multiply(const Product& product) {
                   [&](int64_t begin, int64_t end) { multiply_panel(product, begin, end - begin); });
 }
 
+Tensor decode_parallel(const Encoding& encoding) {
+  const DenseEncoding* dense = encoding.dense();
+  if (dense != nullptr && !dense->transposed && dense->dtype == DType::f32) {
+    return dense->values.aligned();
+  }
+  Tensor out = Tensor::uninitialized(DType::f32, encoding.shape);
+  decode_rows_parallel(encoding, 0, encoding.rows(), out.mutable_values<float>());
+  return out;
+}
+
 PackedMatrix::PackedMatrix(Tensor values, int64_t depth, int64_t columns, Operand stored)
     : values_(std::move(values)), depth_(depth), columns_(columns), stored_(stored) {}
 
@@ -127,7 +170,7 @@ std::shared_ptr<const PackedMatrix> PackedMatrix::pack(const Encoding& encoding,
   const bool is_f32 = dense != nullptr && dense->dtype == DType::f32;
   const bool swapped = is_f32 && dense->transposed;
   const bool transposed = operand == Operand::transposed;
-  Tensor values = is_f32 ? dense->values.aligned() : decode(encoding);
+  Tensor values = is_f32 ? dense->values.aligned() : decode_parallel(encoding);
   if (!is_f32 || !dense->values.is_aligned()) {
     release_pages(encoding);
   }
@@ -136,7 +179,24 @@ std::shared_ptr<const PackedMatrix> PackedMatrix::pack(const Encoding& encoding,
                        transposed != swapped ? Operand::transposed : Operand::plain));
 }
 
+std::shared_ptr<const PackedMatrix> PackedMatrix::stream(EncodingPtr encoding, Operand operand) {
+  const DenseEncoding* dense = encoding->dense();
+  const bool lies_transposed = dense != nullptr && dense->transposed && dense->dtype == DType::f32;
+  if (operand == Operand::plain || encoding->shape.size() != 2 || lies_transposed) {
+    auto packed = pack(*encoding, operand);  // of a size with the activations; large tables lie in rows
+    terse::release_pages(*encoding);
+    return packed;
+  }
+  auto matrix = std::shared_ptr<PackedMatrix>(new PackedMatrix({}, encoding->shape[1], encoding->shape[0], operand));
+  matrix->streamed_ = std::move(encoding);
+  return matrix;
+}
+
 void multiply(const float* a, int64_t rows, const PackedMatrix& b, float* c) {
+  if (b.streamed_ != nullptr) {
+    multiply_streamed(a, rows, *b.streamed_, c);
+    return;
+  }
   const bool transposed = b.stored_ == PackedMatrix::Operand::transposed;
   multiply({.m = rows,
             .n = b.columns(),

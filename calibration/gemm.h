@@ -27,6 +27,10 @@ class PackedMatrix {
   /// Error input if the encoding is no matrix, unsupported if it holds no floats.
   static std::shared_ptr<const PackedMatrix> pack(const Encoding& encoding, Operand operand);
 
+  /// The same without a copy that stays: every product decodes the weight piece by piece and gives the pages of mapped
+  /// files back, for models that are run once or twice. The last bits may differ from those of a packed matrix.
+  static std::shared_ptr<const PackedMatrix> stream(EncodingPtr encoding, Operand operand);
+
   int64_t depth() const { return depth_; }      ///< in: the length of the sums
   int64_t columns() const { return columns_; }  ///< out
 
@@ -34,9 +38,13 @@ class PackedMatrix {
   friend void multiply(const float* a, int64_t rows, const PackedMatrix& b, float* c);
   PackedMatrix(Tensor values, int64_t depth, int64_t columns, Operand stored);
   Tensor values_;
+  EncodingPtr streamed_;  ///< in place of values_; read as B^T
   int64_t depth_, columns_;
   Operand stored_;  ///< transposed: values_ is [columns, depth]
 };
+
+/// All numbers of an encoding in f32, as `decode` gives them, decoded in parallel.
+Tensor decode_parallel(const Encoding& encoding);
 
 /// c[rows, columns] = a[rows, depth] * b, f32, row-major.
 void multiply(const float* a, int64_t rows, const PackedMatrix& b, float* c);

@@ -40,7 +40,7 @@ class Plan {
  public:
   /// `outputs`: names of values to compute; empty: all graph outputs. Error usage for an unknown one; unsupported if a
   /// needed node has an operator that no row of `operators()` covers.
-  Plan(const Model& model, const std::vector<std::string>& outputs);
+  Plan(const Model& model, const std::vector<std::string>& outputs, Residency residency = Residency::keep);
 
   const Graph& graph() const { return graph_; }
   const std::vector<Step>& steps() const { return main_.steps; }

@@ -72,11 +72,13 @@ void Plan::run(const Step& step, Frame& frame) const {
 void Plan::run_operator(const Step& step, Frame& frame) const {
   const Node& node = *step.node;
   std::vector<const Tensor*> inputs(node.inputs.size());
+  std::shared_ptr<const PackedMatrix> weight;
   OpCall call{.node = node, .inputs = inputs};
   for (size_t i = 0; i < inputs.size(); ++i) {
     const ValueId id = node.inputs[i];
     if (i == 1 && step.packed_weight != kNoValue) {
-      call.packed_weight = &constants_.packed(id, step.packed_as);
+      weight = constants_.packed(id, step.packed_as);
+      call.packed_weight = weight.get();
     } else if (i == 0 && step.reads_table) {
       call.table = constants_.find(id);
       call.table_dtype = constants_.dtype(id);

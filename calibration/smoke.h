@@ -22,10 +22,10 @@ struct SmokeCheck {
 /// away, quantization worth having costs a fraction of one.
 inline constexpr double kSuspiciousKl = 1;
 
-/// Runs both models on a few inputs that need no data and no tokenizer: of a language model text that the original
-/// writes itself (sampled from its own distribution, so that it is text of the kind it knows), else random ids of the
-/// vocabulary, else random numbers. One model is in memory at a time. Never throws for what the graphs are: what cannot
-/// run is said in `reason`.
+/// Runs both models on a few inputs that need no data and no tokenizer: of a language model tokens that the
+/// original draws itself (each from its own distribution after the ones before), else random ids of the vocabulary,
+/// else random numbers. Weights are streamed: neither model is ever in memory as a whole. Never throws for what the
+/// graphs are: what cannot run is said in `reason`.
 SmokeCheck smoke_check(const Model& original, const Model& compressed);
 
 }  // namespace terse::calibration

@@ -159,18 +159,6 @@ calibration::Evaluation evaluate(const Run& run, const Model& original, const Mo
   });
 }
 
-/// Says why not if the models would hardly fit: a check is not worth a machine that swaps.
-calibration::SmokeCheck smoke_check(const Model& original, const ModelFacts& facts, const Model& written) {
-  const int64_t needed = facts.parameters() * static_cast<int64_t>(sizeof(float));
-  const int64_t available = available_memory_bytes();
-  if (available > 0 && needed > available) {
-    calibration::SmokeCheck check;
-    check.reason = fmt::format("it needs {} of memory, {} are free", format_size(needed), format_size(available));
-    return check;
-  }
-  return calibration::smoke_check(original, written);
-}
-
 Compression do_all(const Run& run, const Model& original, const Plan& plan) {
   const auto& files = run.options.evaluation.files;
   calibration::Dataset data;
@@ -189,7 +177,7 @@ Compression do_all(const Run& run, const Model& original, const Plan& plan) {
   const Model written = run.phases.time("read back", [&] { return open_model(run.options.output.path); });
   result.after = facts_of(written);
   run.progress.update("smoke check", 0);
-  result.smoke = run.phases.time("smoke check", [&] { return smoke_check(original, result.before, written); });
+  result.smoke = run.phases.time("smoke check", [&] { return calibration::smoke_check(original, written); });
   if (!files.empty()) {
     try {
       result.evaluation = evaluate(run, original, written, data);

@@ -54,6 +54,4 @@ Json read_report(const std::filesystem::path& path) {
 
 int64_t peak_memory_bytes() { return find_memory("/proc/self/status", "VmHWM:"); }
 
-int64_t available_memory_bytes() { return find_memory("/proc/meminfo", "MemAvailable:"); }
-
 }  // namespace terse::cli

@@ -28,7 +28,4 @@ Json read_report(const std::filesystem::path& path);
 /// say.
 int64_t peak_memory_bytes();
 
-/// What the system can still give without swapping; 0 if it does not say.
-int64_t available_memory_bytes();
-
 }  // namespace terse::cli

@@ -219,6 +219,23 @@ void release_pages(const Encoding& encoding) {
              encoding.form);
 }
 
+void release_rows(const Encoding& encoding, int64_t first_row, int64_t row_count) {
+  const auto release = [&](const Tensor& rows, int64_t stride) {
+    rows.release_pages(first_row * stride, row_count * stride);
+  };
+  std::visit(
+      Overloaded{[&](const DenseEncoding& d) {
+                   if (d.transposed) {
+                     release_pages(encoding);
+                   } else {
+                     release(d.values, packed_bytes(d.dtype, encoding.columns()));
+                   }
+                 },
+                 [&](const AffineEncoding& a) { release(a.codes, row_bytes(encoding.columns(), a.bits)); },
+                 [&](const CodebookEncoding& b) { release(b.codes, row_bytes(encoding.columns(), b.index_bits())); }},
+      encoding.form);
+}
+
 DType compute_dtype(const Encoding& encoding) {
   const DenseEncoding* d = encoding.dense();
   return d != nullptr ? d->dtype : DType::f32;

@@ -80,8 +80,10 @@ void decode_rows(const Encoding& encoding, int64_t first_row, int64_t row_count,
 /// itself.
 Tensor decode(const Encoding& encoding);
 
-/// Gives the pages that an encoding's data occupies in mapped files back.
+/// Gives the pages that an encoding's data occupies in mapped files back; `release_rows`: those of some of its rows, or
+/// all of them where the bytes of rows are interleaved (a transposed matrix).
 void release_pages(const Encoding& encoding);
+void release_rows(const Encoding& encoding, int64_t first_row, int64_t row_count);
 
 /// The element type that a float value of this weight has when computed with: dense dtype, else f32.
 DType compute_dtype(const Encoding& encoding);

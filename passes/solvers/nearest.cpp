@@ -32,18 +32,6 @@ Solution solve_panel(const Encoding& weight, Constraint& constraint, Panel panel
   return measure(before, after);
 }
 
-/// Rows whose bytes in the file lie together give their pages back on their own; of a transposed weight all rows' bytes
-/// are interleaved.
-void release_rows(const Encoding& weight, int64_t first_row, int64_t rows) {
-  const DenseEncoding* dense = weight.dense();
-  if (dense == nullptr || dense->transposed) {
-    release_pages(weight);
-    return;
-  }
-  const int64_t row_bytes = packed_bytes(dense->dtype, weight.columns());
-  dense->values.release_pages(first_row * row_bytes, rows * row_bytes);
-}
-
 }  // namespace
 
 Solution solve_nearest(const Encoding& weight, Constraint& constraint, const RowProgress& progress) {
