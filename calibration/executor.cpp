@@ -13,6 +13,7 @@ namespace {
 
 std::string to_string(const std::vector<Dimension>& shape) {
   std::vector<std::string> parts;
+  parts.reserve(shape.size());
   for (const Dimension& d : shape) {
     parts.push_back(d.size >= 0 ? std::to_string(d.size) : d.symbol.empty() ? "?" : d.symbol);
   }
@@ -62,6 +63,7 @@ class InputCheck {
 
 std::vector<std::string> names_of(const Graph& graph, const std::vector<ValueId>& ids) {
   std::vector<std::string> names;
+  names.reserve(ids.size());
   for (const ValueId id : ids) {
     names.push_back(graph.value(id).name);
   }

@@ -23,8 +23,8 @@ constexpr size_t kCachedPrimitives = 512;               // a thread; a transform
 using Shape8 = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>;
 
 const dnnl::engine& cpu() {
-  static const dnnl::engine kEngine(dnnl::engine::kind::cpu, 0);
-  return kEngine;
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
 }
 
 struct Primitive {

@@ -1,6 +1,7 @@
 #include "calibration/plan.h"
 
 #include <algorithm>
+#include <ranges>
 
 #include "formats/error.h"
 #include "formats/onnx/upgrade.h"
@@ -70,10 +71,10 @@ class Planner {
     StepList list{.inputs = block.inputs, .outputs = outputs};
     Marks needed(graph_.values.size());
     needed.add(outputs);
-    for (auto node = block.nodes.rbegin(); node != block.nodes.rend(); ++node) {
-      if (needed.has_any(node->outputs)) {
-        for_each_read(*node, [&](ValueId id) { needed.add(id); });
-        list.steps.push_back(with_context(describe(graph_, *node), [&] { return plan_step(*node); }));
+    for (const Node& node : block.nodes | std::views::reverse) {
+      if (needed.has_any(node.outputs)) {
+        for_each_read(node, [&](ValueId id) { needed.add(id); });
+        list.steps.push_back(with_context(describe(graph_, node), [&] { return plan_step(node); }));
       }
     }
     std::reverse(list.steps.begin(), list.steps.end());
@@ -152,15 +153,15 @@ class Planner {
     }
     Marks done(graph_.values.size());
     done.add(list.outputs);
-    for (auto step = list.steps.rbegin(); step != list.steps.rend(); ++step) {
+    for (Step& step : list.steps | std::views::reverse) {
       const auto note = [&](ValueId id) {
         if (own.has(id) && !done.has(id)) {
-          step->last_reads.push_back(id);
+          step.last_reads.push_back(id);
           done.add(id);
         }
       };
-      std::for_each(step->node->outputs.begin(), step->node->outputs.end(), note);
-      for_each_read(*step->node, note);
+      std::for_each(step.node->outputs.begin(), step.node->outputs.end(), note);
+      for_each_read(*step.node, note);
     }
   }
 

@@ -88,7 +88,11 @@ constexpr auto kAdd = [](auto a, auto b) { return wrap(a, b, [](auto x, auto y) 
 
 template <typename T>
 bool is_nan(T value) {
-  return value != value;
+  if constexpr (std::is_floating_point_v<T>) {
+    return std::isnan(value);
+  } else {
+    return false;
+  }
 }
 
 }  // namespace

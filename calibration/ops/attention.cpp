@@ -80,7 +80,8 @@ class Mask {
 
   void check(int64_t batch, int64_t heads, int64_t queries, int64_t keys) const {
     const auto fits = [&](size_t axis, int64_t size) { return shape_[axis] == 1 || shape_[axis] == size; };
-    if (!is_empty() && !(fits(0, batch) && fits(1, heads) && fits(2, queries) && shape_[3] <= keys)) {
+    const bool is_good = is_empty() || (fits(0, batch) && fits(1, heads) && fits(2, queries) && shape_[3] <= keys);
+    if (!is_good) {
       throw Error(Kind::input, "mask of shape {} for scores of shape [{},{},{},{}]", to_string(shape_), batch, heads,
                   queries, keys);
     }

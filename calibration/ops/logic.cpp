@@ -75,7 +75,7 @@ std::vector<Tensor> logical_not(const OpCall& call) {
 }
 
 std::vector<Tensor> is_nan(const OpCall& call) {
-  return classify(call, [](auto x) { return x != x; });
+  return classify(call, [](auto x) { return std::isnan(x); });
 }
 
 std::vector<Tensor> is_inf(const OpCall& call) {

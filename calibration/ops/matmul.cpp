@@ -124,7 +124,7 @@ Tensor matmul_f32(const OpCall& call) {
   return multiply_batches(left, right, shape);
 }
 
-Tensor scaled(Tensor values, float factor) {
+Tensor scaled(const Tensor& values, float factor) {
   return factor == 1 ? values : apply_unary<float, float>(values, [&](float x) { return x * factor; });
 }
 

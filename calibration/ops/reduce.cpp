@@ -1,6 +1,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <ranges>
 
 #include "calibration/ops/axes.h"
 #include "calibration/ops/elementwise.h"
@@ -31,11 +32,20 @@ A times(A a, A b) {
 }
 
 template <typename A>
+bool is_nan(A value) {
+  if constexpr (std::is_floating_point_v<A>) {
+    return std::isnan(value);
+  } else {
+    return false;
+  }
+}
+
+template <typename A>
 A lowest() {
   return std::is_integral_v<A> ? std::numeric_limits<A>::lowest() : -std::numeric_limits<A>::infinity();
 }
 
-struct Sum {
+struct Additive {
   template <typename A>
   static A start() {
     return 0;
@@ -48,10 +58,13 @@ struct Sum {
   static A finish(A sum, int64_t) {
     return sum;
   }
+};
+
+struct Sum : Additive {
   static float row(const float* in, int64_t count) { return vector_sum(in, count); }
 };
 
-struct Mean : Sum {
+struct Mean : Additive {
   template <typename A>
   static A finish(A sum, int64_t count) {
     if constexpr (std::is_integral_v<A>) {
@@ -63,31 +76,30 @@ struct Mean : Sum {
   static float row(const float* in, int64_t count) { return vector_sum(in, count) / static_cast<float>(count); }
 };
 
-struct Max : Sum {
+struct Max : Additive {
   template <typename A>
   static A start() {
     return lowest<A>();
   }
   template <typename A>
   static A step(A best, A x) {
-    return best != best || best > x ? best : x;
+    return is_nan(best) || best > x ? best : x;
   }
   static float row(const float* in, int64_t count) { return count == 0 ? lowest<float>() : vector_max(in, count); }
 };
 
-struct Min : Sum {
+struct Min : Additive {
   template <typename A>
   static A start() {
     return std::is_integral_v<A> ? std::numeric_limits<A>::max() : std::numeric_limits<A>::infinity();
   }
   template <typename A>
   static A step(A best, A x) {
-    return best != best || best < x ? best : x;
+    return is_nan(best) || best < x ? best : x;
   }
-  static constexpr auto row = nullptr;
 };
 
-struct Prod : Sum {
+struct Prod : Additive {
   template <typename A>
   static A start() {
     return 1;
@@ -96,23 +108,20 @@ struct Prod : Sum {
   static A step(A product, A x) {
     return times(product, x);
   }
-  static constexpr auto row = nullptr;
 };
 
-struct L1 : Sum {
+struct L1 : Additive {
   template <typename A>
   static A step(A sum, A x) {
     return plus(sum, x < 0 ? times(A{-1}, x) : x);
   }
-  static constexpr auto row = nullptr;
 };
 
-struct SumSquare : Sum {
+struct SumSquare : Additive {
   template <typename A>
   static A step(A sum, A x) {
     return plus(sum, times(x, x));
   }
-  static constexpr auto row = nullptr;
 };
 
 struct L2 : SumSquare {
@@ -122,12 +131,11 @@ struct L2 : SumSquare {
   }
 };
 
-struct LogSum : Sum {
+struct LogSum : Additive {
   template <typename A>
   static A finish(A sum, int64_t) {
     return static_cast<A>(std::log(static_cast<double>(sum)));
   }
-  static constexpr auto row = nullptr;
 };
 
 /// One axis (or several that lie together) with the distance of its elements.
@@ -141,9 +149,9 @@ int64_t count_of(const std::vector<Axis>& axes) {
 
 int64_t offset_of(const std::vector<Axis>& axes, int64_t index) {
   int64_t offset = 0;
-  for (auto axis = axes.rbegin(); axis != axes.rend(); ++axis) {
-    offset += index % axis->size * axis->stride;
-    index /= axis->size;
+  for (const Axis& axis : axes | std::views::reverse) {
+    offset += index % axis.size * axis.stride;
+    index /= axis.size;
   }
   return offset;
 }
@@ -209,7 +217,7 @@ Tensor reduce_all(const Tensor& x, const Split& parts) {
   parallel_ranges(out.count(), per_task, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const T* first = in + offset_of(parts.kept, i);
-      if constexpr (std::is_same_v<T, float> && !std::is_same_v<decltype(Op::row), const std::nullptr_t>) {
+      if constexpr (std::is_same_v<T, float> && requires { &Op::row; }) {
         if (is_row) {
           result[i] = Op::row(first, count);
           continue;

@@ -157,7 +157,12 @@ std::vector<Tensor> neg(const OpCall& call) {
 std::vector<Tensor> sign(const OpCall& call) {
   return numbers(call, [](auto x) {
     using T = decltype(x);
-    return x != x ? x : static_cast<T>(static_cast<int>(x > T{0}) - static_cast<int>(x < T{0}));
+    if constexpr (std::is_floating_point_v<T>) {
+      if (std::isnan(x)) {
+        return x;
+      }
+    }
+    return static_cast<T>(static_cast<int>(x > T{0}) - static_cast<int>(x < T{0}));
   });
 }
 
