@@ -32,25 +32,26 @@ T divide(T a, T b) {
   }
 }
 
-/// With the sign of the divisor, as Python's %.
-template <typename T>
-T modulo(T a, T b) {
-  if constexpr (std::is_integral_v<T>) {
-    const auto rest = static_cast<T>(a - static_cast<T>(divide(a, b) * b));
-    return rest != 0 && (rest < 0) != (b < 0) ? static_cast<T>(rest + b) : rest;
-  } else {
-    const T rest = std::fmod(a, b);
-    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
-  }
-}
-
 /// With the sign of the dividend, as C's fmod.
 template <typename T>
 T remainder(T a, T b) {
   if constexpr (std::is_integral_v<T>) {
-    return static_cast<T>(a - static_cast<T>(divide(a, b) * b));
+    const T quotient = divide(a, b);
+    return wrap(a, wrap(quotient, b, [](auto x, auto y) { return x * y; }), [](auto x, auto y) { return x - y; });
   } else {
     return std::fmod(a, b);
+  }
+}
+
+/// With the sign of the divisor, as Python's %.
+template <typename T>
+T modulo(T a, T b) {
+  if constexpr (std::is_integral_v<T>) {
+    const T rest = remainder(a, b);
+    return rest != 0 && (rest < 0) != (b < 0) ? static_cast<T>(rest + b) : rest;
+  } else {
+    const T rest = std::fmod(a, b);
+    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
   }
 }
 
