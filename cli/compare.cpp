@@ -91,6 +91,7 @@ Render render_for(const std::string& output) {
 ExitCode run(const CompareOptions& options, const Context& context) {
   const Render render = options.output.empty() ? nullptr : render_for(options.output);
   std::vector<Column> columns;
+  columns.reserve(options.reports.size());
   for (const std::string& path : options.reports) {
     columns.push_back({path, read_report(path)});
   }

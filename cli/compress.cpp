@@ -80,7 +80,9 @@ void set_metadata(Model& model, std::string_view key, std::string value) {
 void sign(Model& model, const std::string& pipeline, int64_t seed) {
   std::string text = pipeline;
   for (const auto& [key, value] : model.metadata) {
-    text = key == "terse.pipeline" ? value + "\n" + text : text;
+    if (key == "terse.pipeline") {
+      text.insert(0, value + "\n");
+    }
   }
   set_metadata(model, "terse.pipeline", text);
   set_metadata(model, "terse.version", TERSE_VERSION);
@@ -139,7 +141,7 @@ struct Run {
 /// Runs the passes and writes the file.
 passes::PipelineReport compress(const Run& run, const Model& original) {
   Model model = copy(original);
-  const auto report = run.phases.time("passes", [&] {
+  auto report = run.phases.time("passes", [&] {
     return run_pipeline(run.pipeline, model,
                         {.progress = [&](std::string_view what, double done) { run.progress.update(what, done); }});
   });

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "cli/figures.h"
@@ -36,7 +37,8 @@ constexpr std::array kMembers = {
 std::optional<double> worst_snr(const Evaluation& evaluation) {
   std::optional<double> worst;
   for (const Evaluation::Output& output : evaluation.outputs) {
-    worst = worst && !(output.snr_db < *worst || output.snr_db != output.snr_db) ? worst : output.snr_db;
+    const bool is_worse = !worst || output.snr_db < *worst || std::isnan(output.snr_db);
+    worst = is_worse ? output.snr_db : *worst;
   }
   return worst;
 }

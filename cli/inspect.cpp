@@ -21,6 +21,7 @@ struct InspectOptions {
 
 std::string ports_text(const std::vector<PortFact>& ports) {
   std::vector<std::string> texts;
+  texts.reserve(ports.size());
   for (const PortFact& port : ports) {
     texts.push_back(fmt::format("{} {} {}", port.name, port.dtype, port.shape));
   }
@@ -29,6 +30,7 @@ std::string ports_text(const std::vector<PortFact>& ports) {
 
 std::string opsets_text(const ModelFacts& facts) {
   std::vector<std::string> texts;
+  texts.reserve(facts.opsets.size());
   for (const auto& [domain, version] : facts.opsets) {
     texts.push_back(fmt::format("{}{}{}", domain, domain.empty() ? "" : " ", version));
   }

@@ -1,7 +1,7 @@
 #include "cli/interrupts.h"
 
 #include <pthread.h>
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's own, which <csignal> is not
 #include <unistd.h>
 
 #include <mutex>
