@@ -1,8 +1,10 @@
 #include "calibration/tokenizers/tokenizer.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "calibration/tokenizers/added_tokens.h"
+#include "calibration/tokenizers/decoders.h"
 #include "calibration/tokenizers/normalizers.h"
 #include "calibration/tokenizers/pre_tokenizers.h"
 #include "calibration/tokenizers/token_model.h"
@@ -85,6 +87,33 @@ AddedTokens make_added(const Vocabulary& vocabulary, bool normalized, const Norm
   return AddedTokens(entries);
 }
 
+std::vector<std::unique_ptr<const DecoderStep>> make_decoders(const Vocabulary& vocabulary) {
+  std::vector<std::unique_ptr<const DecoderStep>> steps;
+  for (const Decoder& decoder : vocabulary.decoders) {
+    steps.push_back(make_decoder(decoder));
+  }
+  return steps;
+}
+
+/// What an added token looks like in a text.
+struct AddedText {
+  std::string text;
+  bool hidden = false;  ///< unless special tokens are asked for
+};
+
+std::unordered_map<int32_t, AddedText> make_added_texts(const Vocabulary& vocabulary, const Normalizers& steps) {
+  std::unordered_map<int32_t, AddedText> texts;
+  for (const Vocabulary::AddedToken& token : vocabulary.added) {
+    NormalizedText text{.bytes = token.content};
+    if (token.normalized) {
+      normalize(steps, text);
+    }
+    const bool hidden = token.special && text.bytes == token.content;
+    texts.insert_or_assign(token.id, AddedText{std::move(text.bytes), hidden});
+  }
+  return texts;
+}
+
 TokenTable make_names(const Vocabulary& vocabulary) {
   TokenTable names(vocabulary.tokens.size() + vocabulary.added.size());
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
@@ -106,6 +135,8 @@ struct Tokenizer::Parts {
         model(make_model(vocabulary)),
         added(make_added(vocabulary, false, normalizers)),
         added_normalized(make_added(vocabulary, true, normalizers)),
+        added_texts(make_added_texts(vocabulary, normalizers)),
+        decoders(make_decoders(vocabulary)),
         names(make_names(vocabulary)) {}
 
   void encode_text(std::string_view text, bool starts, std::vector<int32_t>& out) const;
@@ -117,6 +148,8 @@ struct Tokenizer::Parts {
   PreTokenizers pre_tokenizers;
   std::unique_ptr<const TokenModel> model;
   AddedTokens added, added_normalized;
+  std::unordered_map<int32_t, AddedText> added_texts;
+  std::vector<std::unique_ptr<const DecoderStep>> decoders;
   TokenTable names;
 };
 
@@ -186,6 +219,24 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOption
     ids.insert(ids.end(), suffix().begin(), suffix().end());
   }
   return ids;
+}
+
+std::string Tokenizer::decode(std::span<const int32_t> ids, SpecialTokens special_tokens) const {
+  std::vector<std::string> texts;
+  for (const int32_t id : ids) {
+    const auto added = parts_->added_texts.find(id);
+    if (added != parts_->added_texts.end()) {
+      if (!added->second.hidden || special_tokens == SpecialTokens::add) {
+        texts.push_back(added->second.text);
+      }
+    } else if (id >= 0 && static_cast<size_t>(id) < parts_->vocabulary.tokens.size()) {
+      texts.push_back(parts_->vocabulary.tokens[static_cast<size_t>(id)].text);
+    }
+  }
+  for (const auto& step : parts_->decoders) {
+    step->apply(texts);
+  }
+  return fmt::format("{}", fmt::join(texts, parts_->decoders.empty() ? " " : ""));
 }
 
 std::span<const int32_t> Tokenizer::prefix() const { return parts_->vocabulary.prefix; }

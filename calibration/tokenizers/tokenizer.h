@@ -13,7 +13,8 @@
 
 namespace terse::calibration {
 
-/// The special tokens that a model expects around a text, such as BOS or [CLS] and [SEP].
+/// The special tokens that a model expects around a text, such as BOS or [CLS] and [SEP]: whether ids get them, and
+/// whether text that is made of ids shows them.
 enum class SpecialTokens { add, leave_out };
 
 /// What to do with texts longer than the tokenizer's file says. Transformers cuts nothing unless it is asked to.
@@ -37,6 +38,10 @@ class Tokenizer {
   /// Bytes that are no UTF-8 count as U+FFFD. Special tokens that are written out in the text become their ids.
   /// Errors: input for a text with unknown parts if the vocabulary has no unknown token.
   std::vector<int32_t> encode(std::string_view text, const EncodeOptions& options = {}) const;
+
+  /// The text that `ids` stand for, as Hugging Face's decoders put it together; unknown ids are left out.
+  /// Errors: unsupported for SentencePiece's models and decoders that terse does not know.
+  std::string decode(std::span<const int32_t> ids, SpecialTokens special_tokens = SpecialTokens::leave_out) const;
 
   /// What `encode` puts around a text.
   std::span<const int32_t> prefix() const;

@@ -166,6 +166,7 @@ def wordpiece(vocabulary=1500, alphabet=1000, **options):
 def byte_fallback(normalizer, pre_tokenizer, vocabulary=1500, alphabet=300):
     """As Llama 2's and Gemma's: no bytes' alphabet, unknown characters as bytes."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
     tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizer
     bytes_ = [f"<0x{b:02X}>" for b in range(256)]
@@ -195,6 +196,7 @@ def metaspace(scheme, split=True, normalizer=None, vocabulary=1200, alphabet=300
 
 def unigram(normalizer, scheme="always", pre_tokenizer=None, vocabulary=3000, alphabet="all"):
     tokenizer = Tokenizer(models.Unigram())
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme=scheme)
     tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizer or pre_tokenizers.Metaspace(prepend_scheme=scheme)
     trainer = trainers.UnigramTrainer(vocab_size=vocabulary, special_tokens=SPECIALS, unk_token="<unk>", show_progress=False)

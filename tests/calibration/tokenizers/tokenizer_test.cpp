@@ -45,6 +45,20 @@ TEST_SUITE("calibration/tokenizers/tokenizer") {
     }
   }
 
+  TEST_CASE("ids become the text that Hugging Face's library makes of them") {
+    for (const std::string name :
+         {"added", "bert", "byte_fallback", "byte_level", "metaspace", "roberta", "unigram", "wordlevel"}) {
+      CAPTURE(name);
+      const auto tokenizer = open_tokenizer(kFolder / (name + ".json"));
+      for (const auto& row : expected(name)) {
+        CHECK(tokenizer->decode(row["ids"].get<Ids>(), SpecialTokens::add) == row["decoded"].get<std::string>());
+      }
+    }
+    const auto roberta = open_tokenizer(kFolder / "roberta.json");
+    CHECK(roberta->decode(roberta->encode("Hello <mask> world")) == " Hello world");
+    CHECK_THROWS_AS(open_tokenizer(kFolder / "llama.model")->decode(Ids{5}), Error);
+  }
+
   TEST_CASE("bad bytes count as the replacement character, one for each longest start of a character") {
     const auto tokenizer = open_tokenizer(kFolder / "byte_level.json");
     const std::string bad = "\uFFFD";
