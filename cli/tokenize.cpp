@@ -24,7 +24,7 @@ std::filesystem::path tokenizer_of(const std::string& model, const GlobalOptions
   if (!options.tokenizer.empty()) {
     return options.tokenizer;
   }
-  const std::filesystem::path path(model);
+  std::filesystem::path path(model);
   if (std::filesystem::is_directory(path) || is_tokenizer_file(path)) {
     return path;
   }

@@ -69,9 +69,9 @@ double JsonField::number() const {
   return value_->get<double>();
 }
 
-std::string JsonField::text_or(std::string_view name, std::string fallback) const {
+std::string JsonField::text_or(std::string_view name, std::string_view fallback) const {
   const auto found = find(name);
-  return found ? found->text() : std::move(fallback);
+  return found ? found->text() : std::string(fallback);
 }
 
 bool JsonField::flag_or(std::string_view name, bool fallback) const {

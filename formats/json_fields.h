@@ -34,7 +34,7 @@ class JsonField {
   double number() const;
 
   const std::string& text(std::string_view name) const { return get(name).text(); }
-  std::string text_or(std::string_view name, std::string fallback) const;
+  std::string text_or(std::string_view name, std::string_view fallback) const;
   bool flag_or(std::string_view name, bool fallback) const;
 
  private:

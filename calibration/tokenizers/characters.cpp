@@ -28,8 +28,9 @@ bool is_whitespace(char32_t point) {
 
 bool is_punctuation(char32_t point) {
   if (point < 0x80) {
-    return point > ' ' && point < 0x7f && !(point >= '0' && point <= '9') &&
-           !((point | 0x20) >= 'a' && (point | 0x20) <= 'z');
+    const bool digit = point >= '0' && point <= '9';
+    const bool letter = (point | 0x20) >= 'a' && (point | 0x20) <= 'z';
+    return point > ' ' && point < 0x7f && !digit && !letter;
   }
   return contains(punctuation(), point);
 }

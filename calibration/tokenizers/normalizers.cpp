@@ -18,7 +18,7 @@ void rewrite(NormalizedText& text, Write&& write) {
   out.reserve(text.bytes.size());
   utf8::for_each(text.bytes, [&](char32_t point, size_t begin, size_t end) {
     write(point, std::string_view(text.bytes).substr(begin, end - begin), out);
-    text.starts = text.starts && !(begin == 0 && out.empty());
+    text.starts = text.starts && (begin != 0 || !out.empty());
   });
   text.bytes = std::move(out);
 }

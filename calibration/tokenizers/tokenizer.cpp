@@ -89,6 +89,7 @@ AddedTokens make_added(const Vocabulary& vocabulary, bool normalized, const Norm
 
 std::vector<std::unique_ptr<const DecoderStep>> make_decoders(const Vocabulary& vocabulary) {
   std::vector<std::unique_ptr<const DecoderStep>> steps;
+  steps.reserve(vocabulary.decoders.size());
   for (const Decoder& decoder : vocabulary.decoders) {
     steps.push_back(make_decoder(decoder));
   }
