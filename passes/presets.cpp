@@ -12,7 +12,8 @@ namespace {
 
 // What exporters write about their machine is more than half of a small model's file. Blocks of 32 for 4 bits cost 0.5
 // bit a weight for f16 scales and follow outliers closely; 8 bits need it less, and 64 divides the widths in use (384,
-// 576, 768, ...) so that no block is padded.
+// 576, 768, ...) so that no block is padded. Zero points cost another 0.125 bits: on a language model of 135M parameters
+// they take the KL divergence from 0.361 to 0.304 nats for 3 % of the bytes.
 constexpr std::array kRecipes = {
     RecipeRow{"int8", "every matrix in 8 bits, blocks of 64", "onnx",
               "drop-provenance\n"
@@ -20,7 +21,7 @@ constexpr std::array kRecipes = {
               "quantize,bits=8,block=64,only=tables\n"},
     RecipeRow{"int4", "linears in 4 bits, blocks of 32; tables and head in 8 bits", "onnx",
               "drop-provenance\n"
-              "quantize,bits=4,block=32\n"
+              "quantize,bits=4,block=32,grid=asymmetric\n"
               "quantize,bits=8,block=64,only=tables\n"},
     RecipeRow{"prune-50", "half of each linear's weights zero, the smallest", "onnx",
               "drop-provenance\nprune,ratio=0.5\n"},

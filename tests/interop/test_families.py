@@ -63,7 +63,7 @@ def test_int4_reaches_the_linears(exports, family, exporter, tmp_path):
     compress(folder / "model.onnx", tmp_path / "out.onnx", "int4", "--report", tmp_path / "report.json")
     weights = json.loads((tmp_path / "report.json").read_text())["weights"]
     float_roles = {"embedding", "position", "norm", "bias", "router", "head", "pooler", "classifier", "other"}
-    linears = [w for w in weights if not float_roles & set(w["roles"])]
+    linears = [w for w in weights if not float_roles & {role["kind"] for role in w["roles"]}]
     assert linears
-    left = [w["name"] for w in linears if not w["encoding"].startswith("int4")]
+    left = [w["name"] for w in linears if "int4" not in w["after"]]
     assert not left, f"left in float: {left}"

@@ -33,9 +33,9 @@ TEST_SUITE("passes/presets") {
     TinyModel tiny;
     run_pipeline(parse_recipe(get_recipe("int4", "onnx").text), tiny.model, {});
     const auto encoding = [&](ValueId id) { return describe(*tiny.model.graph.value(id).constant); };
-    CHECK(encoding(tiny.q0) == "int4 channel");  // 32 columns: a block is a row
+    CHECK(encoding(tiny.q0) == "uint4 channel");  // 32 columns: a block is a row
     CHECK(encoding(tiny.table) == "int8 channel");
-    CHECK(encoding(tiny.side) == "int4 channel");
+    CHECK(encoding(tiny.side) == "uint4 channel");
     CHECK(encoding(tiny.router) == "f32");
     CHECK(encoding(tiny.filter) == "f32");
   }
