@@ -148,9 +148,7 @@ Tensor Tensor::strings(Shape shape, std::vector<std::string> values) {
   return tensor;
 }
 
-bool Tensor::is_aligned() const {
-  return reinterpret_cast<uintptr_t>(bytes_.data()) % element_alignment(dtype_) == 0;
-}
+bool Tensor::is_aligned() const { return reinterpret_cast<uintptr_t>(bytes_.data()) % element_alignment(dtype_) == 0; }
 
 Tensor Tensor::aligned() const {
   if (is_aligned()) {

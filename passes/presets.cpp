@@ -12,8 +12,8 @@ namespace {
 
 // What exporters write about their machine is more than half of a small model's file. Blocks of 32 for 4 bits cost 0.5
 // bit a weight for f16 scales and follow outliers closely; 8 bits need it less, and 64 divides the widths in use (384,
-// 576, 768, ...) so that no block is padded. Zero points cost another 0.125 bits: on a language model of 135M parameters
-// they take the KL divergence from 0.361 to 0.304 nats for 3 % of the bytes.
+// 576, 768, ...) so that no block is padded. Zero points cost another 0.125 bits: on a language model of 135M
+// parameters they take the KL divergence from 0.361 to 0.304 nats for 3 % of the bytes.
 constexpr std::array kRecipes = {
     RecipeRow{"int8", "every matrix in 8 bits, blocks of 64", "onnx",
               "drop-provenance\n"

@@ -61,7 +61,6 @@ def main():
     for name in ("llama", "unigram-bytes"):
         options = {**zoo.SENTENCEPIECE[name], "normalization_rule_name": "identity"}  # a charsmap has 240 kB
         zoo.sentencepiece_model(HERE / name, vocabulary=450, alphabet="latin", **options)
-        (HERE / f"{name}.vocab").unlink()
         processor = sentencepiece.SentencePieceProcessor(model_file=str(HERE / f"{name}.model"))
         write(name, lambda text, special: processor.encode(text))
 

@@ -1,5 +1,7 @@
 """Tokenizers of every kind that terse reads, trained on generated text, and texts that try them."""
 
+import io
+import pathlib
 import random
 import unicodedata
 
@@ -257,10 +259,11 @@ for behavior in ["removed", "isolated", "merged_with_previous", "merged_with_nex
 
 
 def sentencepiece_model(path, vocabulary=2200, alphabet="all", **options):
-    """Trains a SentencePiece model at path.model."""
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=(line for line in training_text() if alphabet == "all" or line.isascii()), model_prefix=str(path), vocab_size=vocabulary, num_threads=1, minloglevel=2, hard_vocab_limit=False, **options
-    )
+    """Trains a SentencePiece model at path.model; through a buffer, for a model remembers the path that it was trained to."""
+    written = io.BytesIO()
+    lines = (line for line in training_text() if alphabet == "all" or line.isascii())
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=lines, model_writer=written, vocab_size=vocabulary, num_threads=1, minloglevel=2, hard_vocab_limit=False, **options)
+    pathlib.Path(f"{path}.model").write_bytes(written.getvalue())
     return f"{path}.model"
 
 
