@@ -1,6 +1,7 @@
 #include "calibration/gemm.h"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <tuple>
@@ -15,9 +16,10 @@ extern "C" void omp_set_num_threads(
 namespace terse::calibration {
 namespace {
 
-constexpr int64_t kDecodedNumbers = int64_t{1} << 15;   // a task of decoding: some 30 microseconds
-constexpr int64_t kStreamedNumbers = int64_t{1} << 22;  // a tile of a streamed weight: 16 MiB, larger ones gain nothing
-constexpr size_t kCachedPrimitives = 512;               // a thread; a transformer at one length needs about ten
+constexpr int64_t kDecodedNumbers = int64_t{1} << 15;  // a task of decoding: some 30 microseconds
+constexpr int64_t kStreamedNumbers = int64_t{1}
+                                     << 18;  // a tile of a streamed weight: 1 MiB, so that small ones are cut too
+constexpr size_t kCachedPrimitives = 512;    // a thread; a transformer at one length needs about ten
 
 /// The shape of one product as a key: m, n, k and the strides of rows and columns of a and b, of rows of c.
 using Shape8 = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>;
@@ -102,34 +104,50 @@ void multiply_panel(const Product& p, int64_t first, int64_t rows) {
   }
 }
 
-void decode_rows_parallel(const Encoding& encoding, int64_t first, int64_t count, std::span<float> out) {
-  const int64_t columns = encoding.columns();
-  const int64_t grain = std::max<int64_t>(1, kDecodedNumbers / std::max<int64_t>(columns, 1));
-  parallel_ranges(count, grain, [&](int64_t begin, int64_t end) {
-    const auto piece = out.subspan(static_cast<size_t>(begin * columns), static_cast<size_t>((end - begin) * columns));
-    decode_rows(encoding, first + begin, end - begin, piece);
-  });
+/// A dense f32 matrix that lies [in, out], in a file where numbers need not be aligned.
+const DenseEncoding* find_swapped(const Encoding& encoding) {
+  const DenseEncoding* dense = encoding.dense();
+  return dense != nullptr && dense->transposed && dense->dtype == DType::f32 ? dense : nullptr;
 }
 
-/// a * encoding^T by tiles of the encoding's rows.
+/// Columns [first, first + count) of a stored [rows, columns] matrix.
+void copy_columns(const DenseEncoding& stored, int64_t first, int64_t count, std::span<float> out) {
+  const int64_t rows = stored.values.shape()[0], columns = stored.values.shape()[1];
+  const auto bytes = static_cast<size_t>(count) * sizeof(float);
+  for (int64_t row = 0; row < rows; ++row) {
+    const std::byte* begin = stored.values.bytes().data() + (row * columns + first) * int64_t{sizeof(float)};
+    std::memcpy(out.data() + row * count, begin, bytes);
+  }
+}
+
+/// a * encoding^T by tiles of the encoding's rows, in parallel. The cuts depend on the shape alone.
 void multiply_streamed(const float* a, int64_t rows, const Encoding& encoding, float* c) {
   const int64_t depth = encoding.columns(), columns = encoding.rows();
-  const int64_t tile = std::max<int64_t>(1, kStreamedNumbers / std::max<int64_t>(depth, 1));
-  std::vector<float> numbers(static_cast<size_t>(std::min(tile, columns) * depth));
-  for (int64_t first = 0; first < columns; first += tile) {
-    const int64_t count = std::min(tile, columns - first);
-    decode_rows_parallel(encoding, first, count, std::span(numbers).first(static_cast<size_t>(count * depth)));
-    release_rows(encoding, first, count);
-    multiply({.m = rows,
-              .n = count,
-              .k = depth,
-              .a = a,
-              .lda = depth,
-              .b = numbers.data(),
-              .ldb = depth,
-              .transpose_b = true,
-              .c = c + first,
-              .ldc = columns});
+  const DenseEncoding* swapped = find_swapped(encoding);
+  parallel_ranges(columns, std::max<int64_t>(1, kStreamedNumbers / std::max<int64_t>(depth, 1)),
+                  [&](int64_t first, int64_t last) {
+                    const int64_t count = last - first;
+                    Tensor tile = Tensor::uninitialized(DType::f32, {count, depth});
+                    const auto numbers = tile.mutable_values<float>();
+                    if (swapped != nullptr) {
+                      copy_columns(*swapped, first, count, numbers);
+                    } else {
+                      decode_rows(encoding, first, count, numbers);
+                      release_rows(encoding, first, count);
+                    }
+                    multiply({.m = rows,
+                              .n = count,
+                              .k = depth,
+                              .a = a,
+                              .lda = depth,
+                              .b = numbers.data(),
+                              .ldb = swapped != nullptr ? count : depth,
+                              .transpose_b = swapped == nullptr,
+                              .c = c + first,
+                              .ldc = columns});
+                  });
+  if (swapped != nullptr) {
+    release_pages(encoding);
   }
 }
 
@@ -155,7 +173,13 @@ Tensor decode_parallel(const Encoding& encoding) {
     return dense->values.aligned();
   }
   Tensor out = Tensor::uninitialized(DType::f32, encoding.shape);
-  decode_rows_parallel(encoding, 0, encoding.rows(), out.mutable_values<float>());
+  const auto values = out.mutable_values<float>();
+  const int64_t columns = encoding.columns();
+  const int64_t grain = std::max<int64_t>(1, kDecodedNumbers / std::max<int64_t>(columns, 1));
+  parallel_ranges(encoding.rows(), grain, [&](int64_t begin, int64_t end) {
+    const auto first = static_cast<size_t>(begin * columns), count = static_cast<size_t>((end - begin) * columns);
+    decode_rows(encoding, begin, end - begin, values.subspan(first, count));
+  });
   return out;
 }
 
@@ -180,12 +204,8 @@ std::shared_ptr<const PackedMatrix> PackedMatrix::pack(const Encoding& encoding,
 }
 
 std::shared_ptr<const PackedMatrix> PackedMatrix::stream(EncodingPtr encoding, Operand operand) {
-  const DenseEncoding* dense = encoding->dense();
-  const bool lies_transposed = dense != nullptr && dense->transposed && dense->dtype == DType::f32;
-  if (operand == Operand::plain || encoding->shape.size() != 2 || lies_transposed) {
-    auto packed = pack(*encoding, operand);  // of a size with the activations; large tables lie in rows
-    terse::release_pages(*encoding);
-    return packed;
+  if (operand == Operand::plain || encoding->shape.size() != 2) {
+    return pack(*encoding, operand);  // no weight of canonical form
   }
   auto matrix = std::shared_ptr<PackedMatrix>(new PackedMatrix({}, encoding->shape[1], encoding->shape[0], operand));
   matrix->streamed_ = std::move(encoding);

@@ -149,6 +149,35 @@ TEST_SUITE("calibration/gemm") {
           multiply_rows(a, *PackedMatrix::pack(*make_dense(decode(encoded)), Operand::transposed), 5));
   }
 
+  TEST_CASE("a streamed weight gives the product of a packed one, on any number of threads") {
+    constexpr int64_t kDepth = 512, kColumns = 1100, kRows = 6;  // three tiles, the last one shorter
+    const auto values = random_floats(kColumns * kDepth, 9);
+    const Tensor swapped = Tensor::of<float>({kDepth, kColumns}, values);
+    CodebookEncoding codebook{.centroids = 2, .group_rows = kColumns};
+    codebook.codes = Tensor::make(DType::u8, {kColumns, kDepth / 2});
+    for (size_t i = 0; i < codebook.codes.mutable_values<uint8_t>().size(); ++i) {
+      codebook.codes.mutable_values<uint8_t>()[i] = static_cast<uint8_t>(i % 3 == 0 ? 0x10 : 0x01);
+    }
+    codebook.codebooks = Tensor::of<float>({1, 2}, {-0.5F, 2.0F});
+    const auto coded = std::make_shared<const Encoding>(Encoding{.shape = {kColumns, kDepth}, .form = codebook});
+    const auto a = random_floats(kRows * kDepth, 10);
+    for (const EncodingPtr& weight :
+         {make_dense(Tensor::of<float>({kColumns, kDepth}, values)), make_dense_transposed(swapped),
+          make_dense(from_f32(swapped.reshaped({kColumns, kDepth}), DType::f16)), coded}) {
+      CAPTURE(describe(*weight));
+      const auto expected = multiply_rows(a, *PackedMatrix::pack(*weight, Operand::transposed), kRows);
+      const auto streamed = PackedMatrix::stream(weight, Operand::transposed);
+      const auto result = multiply_rows(a, *streamed, kRows);
+      double worst = 0;
+      for (size_t i = 0; i < result.size(); ++i) {
+        worst = std::max(worst, std::abs(static_cast<double>(result[i]) - static_cast<double>(expected[i])));
+      }
+      CHECK(worst < 1e-3);  // of sums of 512 products of normal numbers
+      const ThreadLimit one(1);
+      CHECK(multiply_rows(a, *streamed, kRows) == result);
+    }
+  }
+
   TEST_CASE("only matrices of floats can be packed") {
     CHECK_THROWS_AS((void)PackedMatrix::pack(*make_dense(Tensor::of<float>({2}, {1, 2})), Operand::plain), Error);
     CHECK_THROWS_AS((void)PackedMatrix::pack(*make_dense(Tensor::of<int64_t>({1, 1}, {1})), Operand::plain), Error);
