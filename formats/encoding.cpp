@@ -5,16 +5,10 @@
 #include <vector>
 
 #include "formats/error.h"
+#include "formats/overloaded.h"
 
 namespace terse {
 namespace {
-
-template <typename... Bodies>
-struct Overloaded : Bodies... {
-  using Bodies::operator()...;
-};
-template <typename... Bodies>
-Overloaded(Bodies...) -> Overloaded<Bodies...>;
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t row_bytes(int64_t columns, int bits) { return divide_up(columns * bits, 8); }

@@ -16,6 +16,11 @@ struct Uses {
   bool looked_up = false;   ///< its rows, by Gather
 };
 
+/// Of a stack of matrices [E, out, in] a Gather picks experts, not rows.
+bool has_rows_to_look_up(const Graph& graph, ValueId id) {
+  return id != kNoValue && graph.is_constant(id) && graph.value(id).constant->shape.size() <= 2;
+}
+
 std::vector<Uses> find_uses(const Graph& graph) {
   std::vector<Uses> uses(graph.values.size());
   for_each_node(graph.main, [&](const Node& node) {
@@ -25,7 +30,7 @@ std::vector<Uses> find_uses(const Graph& graph) {
           uses[static_cast<size_t>(node.input(operand))].multiplied = true;
         }
       }
-    } else if (node.is("Gather") && node.input(0) != kNoValue) {
+    } else if (node.is("Gather") && has_rows_to_look_up(graph, node.input(0))) {
       uses[static_cast<size_t>(node.input(0))].looked_up = true;
     }
   });

@@ -6,17 +6,11 @@
 #include <string>
 #include <unordered_map>
 
+#include "formats/overloaded.h"
 #include "passes/simplify_steps.h"
 
 namespace terse::passes {
 namespace {
-
-template <typename... Bodies>
-struct Overloaded : Bodies... {
-  using Bodies::operator()...;
-};
-template <typename... Bodies>
-Overloaded(Bodies...) -> Overloaded<Bodies...>;
 
 std::string text_of(const Tensor& tensor) {
   std::string text = fmt::format("{}{}", name(tensor.dtype()), to_string(tensor.shape()));

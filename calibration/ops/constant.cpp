@@ -5,18 +5,12 @@
 #include "calibration/ops/op.h"
 #include "calibration/ops/strided.h"
 #include "formats/error.h"
+#include "formats/overloaded.h"
 
 // Operators that make their values themselves.
 
 namespace terse::calibration::ops {
 namespace {
-
-template <typename... Bodies>
-struct Overloaded : Bodies... {
-  using Bodies::operator()...;
-};
-template <typename... Bodies>
-Overloaded(Bodies...) -> Overloaded<Bodies...>;
 
 const Tensor* find_tensor(const Node& node, std::string_view attribute) {
   const Attribute* found = node.find(attribute);

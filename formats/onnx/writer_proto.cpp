@@ -6,6 +6,7 @@
 #include "formats/error.h"
 #include "formats/onnx/data_types.h"
 #include "formats/onnx/wire.h"
+#include "formats/overloaded.h"
 
 namespace terse::onnx {
 namespace {
@@ -63,13 +64,6 @@ struct AttributeKind {
 };
 constexpr AttributeKind kFloat = {2, 1}, kInt = {3, 2}, kString = {4, 3}, kTensor = {5, 4}, kGraph = {6, 5},
                         kFloats = {7, 6}, kInts = {8, 7}, kStrings = {9, 8}, kGraphs = {11, 10};
-
-template <typename... Bodies>
-struct Overloaded : Bodies... {
-  using Bodies::operator()...;
-};
-template <typename... Bodies>
-Overloaded(Bodies...) -> Overloaded<Bodies...>;
 
 void put(std::string& out, uint32_t field, std::string_view bytes) { wire::append_bytes_field(out, field, bytes); }
 void put(std::string& out, uint32_t field, int64_t number) {

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "formats/error.h"
 #include "passes/pipeline.h"
 #include "tests/passes/models.h"
@@ -44,6 +46,20 @@ TEST_SUITE("passes/selection") {
          }) {
       CAPTURE(row.options);
       CHECK(selected(row.options) == row.expected);
+    }
+  }
+
+  TEST_CASE("experts that a Gather picks from a stack are linears, no table") {
+    TinyModel tiny;
+    Graph& graph = tiny.model.graph;
+    const auto stack = make_dense(Tensor::of<float>({2, 4, 32}, std::span<const float>(normal_numbers(2 * 4 * 32))));
+    const ValueId experts = add_weight(graph, "experts", stack, {{RoleKind::gate_up, 0}});
+    add_reader(graph, "Gather", {experts, tiny.x});
+    for (const auto& [group, expected] : {std::pair{"linears", 1}, std::pair{"tables", 0}}) {
+      CAPTURE(group);
+      const PassCall call = parse_pass("cast,only=" + std::string(group));
+      const auto selected_ids = select(graph, Arguments(get_pass("cast"), call), "linears");
+      CHECK(std::count(selected_ids.begin(), selected_ids.end(), experts) == expected);
     }
   }
 
