@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <ranges>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -207,9 +208,9 @@ void mark_needed(const Block& block, std::vector<bool>& needed) {
   for (const ValueId id : block.outputs) {
     needed[static_cast<size_t>(id)] = true;
   }
-  for (auto node = block.nodes.rbegin(); node != block.nodes.rend(); ++node) {
-    if (is_needed(*node, needed)) {
-      mark_node(*node, needed);
+  for (const Node& node : std::views::reverse(block.nodes)) {
+    if (is_needed(node, needed)) {
+      mark_node(node, needed);
     }
   }
 }
@@ -256,7 +257,7 @@ std::string Node::get_string(std::string_view attribute, std::string_view otherw
 
 std::vector<int64_t> Node::get_ints(std::string_view attribute, std::vector<int64_t> otherwise) const {
   const Attribute* a = find(attribute);
-  return a == nullptr ? otherwise : typed<std::vector<int64_t>>(*a);
+  return a == nullptr ? std::move(otherwise) : typed<std::vector<int64_t>>(*a);
 }
 
 void Node::set(std::string_view attribute, AttributeValue value) {

@@ -24,7 +24,7 @@ def main(models):
         references = reference_logits(model, count=4)
         with tempfile.TemporaryDirectory() as folder:
             ours, theirs = pathlib.Path(folder) / "ours.onnx", pathlib.Path(folder) / "theirs.onnx"
-                seconds, memory = best_of(3, [TERSE, "compress", model, "-o", ours, "--recipe", "int4", "--force", "--quiet"])
+            seconds, memory = best_of(3, [TERSE, "compress", model, "-o", ours, "--recipe", "int4", "--force", "--quiet"])
             peer_seconds, peer_memory = best_of(2, [sys.executable, "-c", PEER, model, theirs], OMP_NUM_THREADS="1")
             print(f"{exporter}: terse {seconds:.2f} s, {memory:.0f} MB, {ours.stat().st_size / 1e6:.1f} MB out, KL {divergence(ours, references):.3f}")
             print(f"{exporter}: onnxruntime {peer_seconds:.2f} s, {peer_memory:.0f} MB, {theirs.stat().st_size / 1e6:.1f} MB out, KL {divergence(theirs, references):.3f}")
