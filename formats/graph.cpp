@@ -256,8 +256,10 @@ std::string Node::get_string(std::string_view attribute, std::string_view otherw
 }
 
 std::vector<int64_t> Node::get_ints(std::string_view attribute, std::vector<int64_t> otherwise) const {
-  const Attribute* a = find(attribute);
-  return a == nullptr ? std::move(otherwise) : typed<std::vector<int64_t>>(*a);
+  if (const Attribute* a = find(attribute)) {
+    return typed<std::vector<int64_t>>(*a);
+  }
+  return otherwise;
 }
 
 void Node::set(std::string_view attribute, AttributeValue value) {
