@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "calibration/ops/arguments.h"
 #include "calibration/ops/op.h"
@@ -68,11 +69,7 @@ Tensor sliced(const Tensor& data, const std::vector<Range>& ranges) {
     work.from_strides.push_back(is_line ? ranges[i].step * strides[i] : 0);
     work.from += ranges[i].count > 0 ? ranges[i].first * strides[i] : 0;
   }
-  Tensor out = Tensor::uninitialized(data.dtype(), work.shape);
-  work.to = out.mutable_bytes().data();
-  work.to_strides = row_major_strides(work.shape, bytes);
-  copy(work);
-  return out;
+  return copied(std::move(work), data.dtype());
 }
 
 }  // namespace

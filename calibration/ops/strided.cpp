@@ -200,6 +200,14 @@ void transpose_tiles(const StridedCopy& work, Plan plan, ptrdiff_t transposed) {
 
 int64_t copy_grain(int64_t item_bytes) { return std::max<int64_t>(1, kGrainBytes / std::max<int64_t>(1, item_bytes)); }
 
+Tensor copied(StridedCopy work, DType dtype) {
+  Tensor out = Tensor::uninitialized(dtype, work.shape);
+  work.to = out.mutable_bytes().data();
+  work.to_strides = row_major_strides(work.shape, work.element_bytes);
+  copy(work);
+  return out;
+}
+
 void copy_bytes(std::byte* to, const std::byte* from, int64_t count) {
   if (count <= kGrainBytes) {
     std::memcpy(to, from, static_cast<size_t>(count));

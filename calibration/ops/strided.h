@@ -22,6 +22,9 @@ struct StridedCopy {
 /// Copies in the longest contiguous runs there are; transposes in tiles of cache lines; in parallel if it is much.
 void copy(const StridedCopy& work);
 
+/// The same into a fresh contiguous tensor of `work.shape`; `to` and `to_strides` need not be set.
+Tensor copied(StridedCopy work, DType dtype);
+
 /// Contiguous bytes, in parallel if they are many.
 void copy_bytes(std::byte* to, const std::byte* from, int64_t count);
 

@@ -1,4 +1,5 @@
 #include <numeric>
+#include <utility>
 
 #include "calibration/ops/arguments.h"
 #include "calibration/ops/op.h"
@@ -26,11 +27,7 @@ Tensor transposed(const Tensor& data, const std::vector<int64_t>& permutation) {
     work.shape.push_back(data.shape()[static_cast<size_t>(axis)]);
     work.from_strides.push_back(strides[static_cast<size_t>(axis)]);
   }
-  Tensor out = Tensor::uninitialized(data.dtype(), work.shape);
-  work.to = out.mutable_bytes().data();
-  work.to_strides = row_major_strides(work.shape, bytes);
-  copy(work);
-  return out;
+  return copied(std::move(work), data.dtype());
 }
 
 }  // namespace
