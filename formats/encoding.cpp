@@ -6,11 +6,11 @@
 
 #include "formats/error.h"
 #include "formats/overloaded.h"
+#include "formats/rounding.h"
 
 namespace terse {
 namespace {
 
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t row_bytes(int64_t columns, int bits) { return divide_up(columns * bits, 8); }
 int64_t group_count(const Encoding& e, const AffineEncoding& a) {
   return divide_up(e.rows(), a.group_rows) * divide_up(e.columns(), a.group_columns);

@@ -10,6 +10,7 @@
 
 #include "formats/error.h"
 #include "formats/onnx/lowering.h"
+#include "formats/rounding.h"
 
 namespace terse::onnx {
 
@@ -100,8 +101,6 @@ class Context {
   void add(Initializer initializer, std::function<void(Sink&)> write);
   std::map<std::string, ValueId, std::less<>> helpers_;
 };
-
-inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 Node make_node(std::string_view op_type, std::vector<ValueId> inputs, std::vector<ValueId> outputs,
                std::string_view domain = "");

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <cstring>
 
+#include "formats/rounding.h"
+
 namespace terse::onnx {
 namespace {
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Scales as an encoding wants them, and what they say of the groups.
 struct Scales {
