@@ -10,11 +10,12 @@
 #include "formats/onnx/raise.h"
 #include "formats/onnx/reader.h"
 #include "formats/onnx/writer.h"
+#include "formats/safetensors/checkpoint.h"
 
 namespace terse {
 namespace {
 
-Model open_onnx(const std::filesystem::path& path) {
+Model open_onnx(const std::filesystem::path& path, const OpenOptions& /*options*/) {
   Model model = onnx::read(path);
   with_context(path.string(), [&] {
     onnx::raise_encodings(model.graph);
@@ -34,12 +35,30 @@ constexpr std::array kFormats = {
         .write = onnx::write,
         .check = onnx::check,
     },
+    FormatRow{
+        .name = "safetensors",
+        .extension = ".safetensors",
+        .is_folder = true,
+        .encodings = safetensors::kEncodings,
+        .open = safetensors::open,
+        .layout = safetensors::layout,
+        .write = safetensors::write,
+        .check = safetensors::check,
+    },
 };
 
-std::string known(std::string_view FormatRow::*what) {
+std::string known_names() {
   std::string list;
   for (const FormatRow& row : kFormats) {
-    list += fmt::format("{}{}", list.empty() ? "" : ", ", row.*what);
+    list += fmt::format("{}{}", list.empty() ? "" : ", ", row.name);
+  }
+  return list;
+}
+
+std::string known_extensions() {
+  std::string list;
+  for (const FormatRow& row : kFormats) {
+    list += fmt::format("{}{}{}", list.empty() ? "" : ", ", row.extension, row.is_folder ? ", or a folder" : "");
   }
   return list;
 }
@@ -64,20 +83,24 @@ std::span<const FormatRow> formats() { return kFormats; }
 
 const FormatRow& format_of(const std::filesystem::path& path) {
   const std::string extension = path.extension().string();
-  if (const FormatRow* row = find_format([&](const FormatRow& r) { return r.extension == extension; })) {
+  const bool is_folder = extension.empty() || std::filesystem::is_directory(path);
+  const auto matches = [&](const FormatRow& r) { return is_folder ? r.is_folder : r.extension == extension; };
+  if (const FormatRow* row = find_format(matches)) {
     return *row;
   }
   throw Error(Kind::usage, "{}: extension '{}' names no format, expected one of {}", path.string(), extension,
-              known(&FormatRow::extension));
+              known_extensions());
 }
 
 const FormatRow& get_format(std::string_view name) {
   if (const FormatRow* row = find_format([&](const FormatRow& r) { return r.name == name; })) {
     return *row;
   }
-  throw Error(Kind::usage, "'{}' is no format, expected one of {}", name, known(&FormatRow::name));
+  throw Error(Kind::usage, "'{}' is no format, expected one of {}", name, known_names());
 }
 
-Model open_model(const std::filesystem::path& path) { return format_of(path).open(path); }
+Model open_model(const std::filesystem::path& path, const OpenOptions& options) {
+  return format_of(path).open(path, options);
+}
 
 }  // namespace terse

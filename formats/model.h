@@ -3,12 +3,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "formats/checkpoint.h"
 #include "formats/graph.h"
 
 namespace terse {
@@ -22,6 +24,7 @@ struct Model {
   int64_t model_version = 0;
   std::vector<std::pair<std::string, std::string>> metadata;
   std::string opaque;  ///< top-level fields that terse does not know, in the file's own encoding
+  std::shared_ptr<const Checkpoint> checkpoint;  ///< where the graph was built from weights, else null
 
   std::filesystem::path path;
   std::string_view format;  ///< a row of `formats()`
@@ -32,6 +35,14 @@ struct Model {
 enum class OnnxStyle {
   contrib,   ///< com.microsoft operators: what onnxruntime runs fastest
   standard,  ///< ONNX's own operators only
+};
+
+/// Whether a decoder's graph takes and gives keys and values of earlier tokens.
+enum class KeyValueCache { none, inputs_and_outputs };
+
+/// How a graph is to be built; a file that has a graph of its own ignores it.
+struct OpenOptions {
+  KeyValueCache cache = KeyValueCache::none;
 };
 
 struct WriteOptions {
@@ -59,9 +70,10 @@ struct Layout {
 /// One row a file format. `layout` touches no weight and accepts planned encodings; `write` streams.
 struct FormatRow {
   std::string_view name;       ///< as in --to
-  std::string_view extension;  ///< ".onnx"
+  std::string_view extension;  ///< of its files: ".onnx"
+  bool is_folder = false;      ///< written as a folder, whose name has no extension
   std::string_view encodings;  ///< what it can hold, for `terse passes` and for errors
-  Model (*open)(const std::filesystem::path& path);
+  Model (*open)(const std::filesystem::path& path, const OpenOptions& options);
   Layout (*layout)(const Model& model, const std::filesystem::path& path, const WriteOptions& options);
   void (*write)(const Model& model, const std::filesystem::path& path, const WriteOptions& options);
   /// Error unsupported, naming tensor, target and what the target can hold, if a weight's encoding cannot be written.
@@ -70,11 +82,12 @@ struct FormatRow {
 
 std::span<const FormatRow> formats();
 
-/// The row whose extension `path` has. Error usage lists the known ones.
+/// The row whose extension `path` has; for a folder, or a name without an extension, the one of folders. Error usage
+/// lists the known ones.
 const FormatRow& format_of(const std::filesystem::path& path);
 const FormatRow& get_format(std::string_view name);
 
 /// Reads a model into canonical form, roles assigned. Errors: io, input (with the file's name), unsupported.
-Model open_model(const std::filesystem::path& path);
+Model open_model(const std::filesystem::path& path, const OpenOptions& options = {});
 
 }  // namespace terse

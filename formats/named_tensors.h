@@ -20,6 +20,11 @@ struct NamedTensors {
   int64_t file_bytes = 0;  ///< of all files
 };
 
+/// Reads the weights of a checkpoint: model.safetensors, else its shards by model.safetensors.index.json, else
+/// pytorch_model.bin, else its shards; or one such file by its own name. Errors: io; input, with the file's name, for
+/// whatever it says wrongly, or if a folder has none of these.
+NamedTensors read_weights(const std::filesystem::path& folder_or_file);
+
 /// A tensor to be written: its place is planned from type and shape, its bytes are made when their turn comes.
 struct StoredTensor {
   std::string name;

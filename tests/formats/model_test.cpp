@@ -10,13 +10,19 @@ namespace {
 TEST_SUITE("formats/model") {
   TEST_CASE("a path's extension names its format") {
     CHECK(format_of("a/model.onnx").name == "onnx");
+    CHECK(format_of("a/model.safetensors").name == "safetensors");
     CHECK(get_format("onnx").extension == ".onnx");
+  }
+
+  TEST_CASE("a folder, or a name without an extension, is a checkpoint's") {
+    CHECK(format_of("a/model").name == "safetensors");
+    CHECK(format_of(std::filesystem::path(TERSE_TESTDATA) / "lm").name == "safetensors");
   }
 
   TEST_CASE("an unknown extension is wrong usage, and the error lists the known ones") {
     CHECK_THROWS_WITH_AS((void)format_of("model.bin"),
-                         "model.bin: extension '.bin' names no format, expected one of .onnx", Error);
-    CHECK_THROWS_WITH_AS((void)get_format("pt"), "'pt' is no format, expected one of onnx", Error);
+                         "model.bin: extension '.bin' names no format, expected one of .onnx, .safetensors, or a folder", Error);
+    CHECK_THROWS_WITH_AS((void)get_format("pt"), "'pt' is no format, expected one of onnx, safetensors", Error);
   }
 
   TEST_CASE("opening a model gives its path and format") {

@@ -1,0 +1,112 @@
+#include "formats/architectures/architecture.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "formats/architectures/rows.h"
+#include "formats/error.h"
+
+namespace terse::architectures {
+namespace {
+
+constexpr int64_t kOpset = 23;      // has Attention, RotaryEmbedding and RMSNormalization
+constexpr int64_t kIrVersion = 10;  // what opset 23 asks for at least: 4-bit types
+
+constexpr std::array<const FamilyRow*, 0> kFamilies = {};  // pointers to rows.h, by name
+
+std::string known_families() {
+  std::string list;
+  for (const FamilyRow* row : kFamilies) {
+    list += fmt::format("{}{}", list.empty() ? "" : ", ", row->model_type);
+  }
+  return list;
+}
+
+const FamilyRow& get_family(const std::string& model_type) {
+  const auto* found = std::ranges::find(kFamilies, model_type, [](const FamilyRow* row) { return row->model_type; });
+  if (found == kFamilies.end()) {
+    throw Error(Kind::unsupported, "config.json: model_type '{}' is no family that this version knows: {}", model_type,
+                known_families());
+  }
+  return **found;
+}
+
+/// Old uploads name no family: the names of their tensors do.
+const FamilyRow& infer_family(const NamedTensors& tensors) {
+  for (const FamilyRow* row : kFamilies) {
+    const bool is_signed = std::ranges::any_of(
+        tensors.tensors, [&](const auto& entry) { return std::string_view(entry.first).ends_with(row->signature); });
+    if (is_signed) {
+      return *row;
+    }
+  }
+  throw Error(Kind::unsupported, "config.json: 'model_type' is missing, and the tensors' names are those of none of {}",
+              known_families());
+}
+
+std::string architectures_of(const FamilyRow& row) {
+  std::string list;
+  for (const HeadRow& head : row.heads) {
+    list += fmt::format("{}{}", list.empty() ? "" : ", ", head.architecture);
+  }
+  return list;
+}
+
+const HeadRow& get_head(const FamilyRow& row, const std::string& architecture) {
+  const auto found = std::ranges::find(row.heads, architecture, &HeadRow::architecture);
+  if (found == row.heads.end()) {
+    throw Error(Kind::unsupported,
+                "config.json: architectures: '{}' is none of family {}'s that this version knows: {}", architecture,
+                row.model_type, architectures_of(row));
+  }
+  return *found;
+}
+
+/// The first head whose own tensors are there, else the last row: the plain model.
+const HeadRow& infer_head(const FamilyRow& row, const Weights& weights) {
+  const auto found = std::ranges::find_if(
+      row.heads, [&](const HeadRow& head) { return !head.signature.empty() && weights.has(head.signature); });
+  return found == row.heads.end() ? row.heads.back() : *found;
+}
+
+const HeadRow& head_of(const FamilyRow& row, const JsonField& config, const Weights& weights) {
+  const auto architectures = config.find("architectures");
+  if (architectures && architectures->array_size() > 0) {
+    return get_head(row, architectures->at(0).text());
+  }
+  return infer_head(row, weights);
+}
+
+Model build_family(const FamilyRow& row, const JsonField& config, Weights& weights, const OpenOptions& options) {
+  const HeadRow& head = head_of(row, config, weights);
+  Model model;
+  model.graph = with_context("config.json", [&] { return row.build(config, weights, head.head, options); });
+  weights.check(row.ignored);
+  sort_and_validate(model.graph);
+  model.opsets = {{"", kOpset}};
+  model.ir_version = kIrVersion;
+  model.file_bytes = weights.tensors().file_bytes;
+  return model;
+}
+
+}  // namespace
+
+std::span<const FamilyRow* const> families() { return kFamilies; }
+
+Model build(const std::filesystem::path& folder, std::string config, NamedTensors tensors, const OpenOptions& options) {
+  const nlohmann::json document = with_context("config.json", [&] { return parse_json(config); });
+  const JsonField root(document, "");
+  const auto type = with_context("config.json", [&] { return root.text_or("model_type", ""); });
+  const FamilyRow& row = type.empty() ? infer_family(tensors) : get_family(type);
+  Weights weights(std::move(tensors), row.prefix);
+  Model model = build_family(row, root, weights, options);
+  model.checkpoint = std::make_shared<const Checkpoint>(Checkpoint{.folder = folder,
+                                                                   .config = std::move(config),
+                                                                   .family = row.model_type,
+                                                                   .tensors = weights.used(),
+                                                                   .unused = weights.unused()});
+  return model;
+}
+
+}  // namespace terse::architectures

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "formats/graph.h"
+#include "formats/named_tensors.h"
+
+namespace terse::architectures {
+
+/// How a matrix lies in its file.
+enum class Stored {
+  out_in,  ///< as torch's Linear has it, and tables [V, H]
+  in_out,  ///< as GPT-2's Conv1D has it
+};
+
+/// The tensors of a checkpoint while its graph is built: hands them out as constants, remembers which were used, and
+/// collects what is missing, so that one error lists everything.
+///
+/// A name is looked for as the family's current files have it and, if it is not there, as older files spell it: without
+/// the model's prefix ("bert.", "transformer."), LayerNorm's weight and bias as gamma and beta.
+class Weights {
+ public:
+  Weights(NamedTensors tensors, std::string_view prefix_that_may_be_missing);
+
+  bool has(std::string_view name) const;
+  /// The shape in the file. Nothing if it is not there.
+  std::optional<Shape> find_shape(std::string_view name) const;
+
+  /// A constant of `graph` that holds the tensor, under its name in the file; the same value if asked again. `shape` is
+  /// logical. Error input if the file has another shape, naming `shape_source`, the configuration keys it comes from.
+  /// A tensor that is not there is noted and gets a stand-in: `check` throws in the end.
+  ValueId get(Graph& graph, std::string_view name, const Shape& shape, std::string_view shape_source,
+              Stored stored = Stored::out_in);
+
+  /// Error input that lists the missing tensors, or those that were not used and have none of `ignored`
+  /// in their names.
+  void check(std::span<const std::string_view> ignored) const;
+
+  std::vector<std::string> used() const;    ///< names in the file, ascending
+  std::vector<std::string> unused() const;  ///< names in the file, ascending
+  const NamedTensors& tensors() const { return tensors_; }
+
+ private:
+  std::optional<std::string> find_name(std::string_view name) const;
+
+  NamedTensors tensors_;
+  std::string prefix_;
+  std::map<std::string, ValueId, std::less<>> handed_out_;
+  std::set<std::string> missing_;
+};
+
+}  // namespace terse::architectures
