@@ -1,6 +1,8 @@
 #include "formats/json_fields.h"
 
 #include <nlohmann/json.hpp>
+#include <set>
+#include <vector>
 
 #include "formats/error.h"
 
@@ -10,7 +12,7 @@ using nlohmann::json;
 
 void JsonField::expect(bool right, std::string_view expected) const {
   if (!right) {
-    throw Error(Kind::input, "{}: found {} {}, expected {}", where_,
+    throw Error(Kind::input, "{}{}found {} {}, expected {}", where_, where_.empty() ? "" : ": ",
                 value_->is_array() || value_->is_object() ? "an" : "a", value_->type_name(), expected);
   }
 }
@@ -79,14 +81,38 @@ bool JsonField::flag_or(std::string_view name, bool fallback) const {
   return found ? found->flag() : fallback;
 }
 
-json parse_json(std::string_view text) {
+namespace {
+
+json parse(std::string_view text, const json::parser_callback_t& callback) {
   try {
-    return json::parse(text);
+    return json::parse(text, callback);
   } catch (const json::parse_error& error) {
     std::string_view message = error.what();  // "[json.exception.parse_error.101] parse error at line 1, ...: ..."
     message.remove_prefix(std::min(message.find("] ") + 2, message.size()));
     throw Error(Kind::input, "{}", message.substr(0, 200));
   }
+}
+
+}  // namespace
+
+json parse_json(std::string_view text) { return parse(text, nullptr); }
+
+json parse_json_strictly(std::string_view text, int greatest_depth) {
+  std::vector<std::set<std::string>> names;  // of the members so far of the objects that are open
+  return parse(text, [&](int depth, json::parse_event_t event, json& value) {
+    const bool opens = event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
+    if (opens && depth >= greatest_depth) {
+      throw Error(Kind::input, "more than {} objects and arrays are within each other", greatest_depth);
+    }
+    if (event == json::parse_event_t::object_start) {
+      names.emplace_back();
+    } else if (event == json::parse_event_t::object_end) {
+      names.pop_back();
+    } else if (event == json::parse_event_t::key && !names.back().insert(value.get<std::string>()).second) {
+      throw Error(Kind::input, "'{}' occurs twice in one object", value.get<std::string>());
+    }
+    return true;
+  });
 }
 
 }  // namespace terse

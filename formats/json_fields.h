@@ -46,4 +46,8 @@ class JsonField {
 /// Parses a document. Error input says where it is broken.
 nlohmann::json parse_json(std::string_view text);
 
+/// The same, but a member's name that occurs twice in one object is an error too, as is a depth of more than
+/// `greatest_depth` objects and arrays within each other.
+nlohmann::json parse_json_strictly(std::string_view text, int greatest_depth);
+
 }  // namespace terse

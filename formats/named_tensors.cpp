@@ -1,11 +1,75 @@
 #include "formats/named_tensors.h"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 #include "formats/error.h"
+#include "formats/safetensors/reader.h"
 
 namespace terse {
+namespace {
 
-NamedTensors read_weights(const std::filesystem::path& folder_or_file) {
-  throw Error(Kind::unsupported, "{}: this version does not read weight files yet", folder_or_file.string());
+namespace fs = std::filesystem;
+
+/// A kind of weight file: its name in a checkpoint's folder and what other names of it end with.
+struct WeightFile {
+  std::string_view name, ending;
+  NamedTensors (*read)(const fs::path& path);
+};
+
+/// The first that a folder has counts.
+constexpr std::array kWeightFiles = {
+    WeightFile{"model.safetensors", ".safetensors", safetensors::read},
+    WeightFile{"model.safetensors.index.json", ".safetensors.index.json", safetensors::read_sharded},
+};
+
+std::string names_or_endings(std::string_view WeightFile::*field) {
+  std::string list;
+  for (const WeightFile& row : kWeightFiles) {
+    list += fmt::format("{}{}", list.empty() ? "" : ", ", row.*field);
+  }
+  return list;
+}
+
+NamedTensors read_folder(const fs::path& folder) {
+  for (const WeightFile& row : kWeightFiles) {
+    std::error_code ignored;
+    if (fs::exists(fs::symlink_status(folder / row.name, ignored))) {  // a link to nothing is an error of `read`
+      return row.read(folder / row.name);
+    }
+  }
+  throw Error(Kind::input, "{}: no weights, expected one of the files {}", folder.string(),
+              names_or_endings(&WeightFile::name));
+}
+
+}  // namespace
+
+NamedTensors read_weights(const fs::path& folder_or_file) {
+  std::error_code ignored;
+  if (fs::is_directory(folder_or_file, ignored)) {
+    return read_folder(folder_or_file);
+  }
+  const std::string name = folder_or_file.filename().string();
+  const auto* const row =
+      std::ranges::find_if(kWeightFiles, [&](const WeightFile& r) { return name.ends_with(r.ending); });
+  if (row == kWeightFiles.end()) {
+    throw Error(Kind::input, "{}: not known to hold weights, expected a checkpoint's folder or a name that ends in {}",
+                folder_or_file.string(), names_or_endings(&WeightFile::ending));
+  }
+  return row->read(folder_or_file);
+}
+
+Tensor tensor_of_file(DType dtype, Shape shape, std::span<const std::byte> bytes,
+                      const std::shared_ptr<const MappedFile>& file) {
+  Tensor view = Tensor::mapped(dtype, std::move(shape), bytes, file);
+  if (dtype != DType::boolean) {
+    return view;
+  }
+  Tensor copy = Tensor::uninitialized(dtype, view.shape());
+  std::ranges::transform(bytes, copy.mutable_bytes().begin(),
+                         [](std::byte b) { return b == std::byte{0} ? b : std::byte{1}; });
+  return copy;
 }
 
 }  // namespace terse

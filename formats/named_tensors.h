@@ -1,9 +1,12 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,10 +23,15 @@ struct NamedTensors {
   int64_t file_bytes = 0;  ///< of all files
 };
 
-/// Reads the weights of a checkpoint: model.safetensors, else its shards by model.safetensors.index.json, else
-/// pytorch_model.bin, else its shards; or one such file by its own name. Errors: io; input, with the file's name, for
-/// whatever it says wrongly, or if a folder has none of these.
+/// Reads the weights of a checkpoint: of its folder (model.safetensors, else model.safetensors.index.json, else
+/// pytorch_model.bin, else pytorch_model.bin.index.json), or one such file under any name of those endings.
+/// Errors: input with the file's name, or naming what was looked for; io; unsupported.
 NamedTensors read_weights(const std::filesystem::path& folder_or_file);
+
+/// A tensor of a reader: a view of the mapped file, but for booleans, which are copied and made 0 or 1, because C++ has
+/// no others. Error input if the number of bytes does not fit the shape.
+Tensor tensor_of_file(DType dtype, Shape shape, std::span<const std::byte> bytes,
+                      const std::shared_ptr<const MappedFile>& file);
 
 /// A tensor to be written: its place is planned from type and shape, its bytes are made when their turn comes.
 struct StoredTensor {
