@@ -31,6 +31,7 @@ class OpBuilder {
     OpBuilder* builder_;
     size_t outer_;
   };
+  const std::string& scope() const { return scope_; }
 
   ValueId input(std::string_view name, DType dtype, std::vector<Dimension> shape);
   /// Makes `value` a graph output of this name and type; it must have been made by a node.

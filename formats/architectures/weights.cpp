@@ -64,9 +64,20 @@ std::optional<std::string> Weights::find_name(std::string_view name) const {
 
 bool Weights::has(std::string_view name) const { return find_name(name).has_value(); }
 
-std::optional<Shape> Weights::find_shape(std::string_view name) const {
+const Tensor* Weights::find(std::string_view name) const {
   const auto found = find_name(name);
-  return found ? std::optional(tensors_.tensors.find(*found)->second.shape()) : std::nullopt;
+  return found ? &tensors_.tensors.find(*found)->second : nullptr;
+}
+
+std::optional<Shape> Weights::find_shape(std::string_view name) const {
+  const Tensor* tensor = find(name);
+  return tensor == nullptr ? std::nullopt : std::optional(tensor->shape());
+}
+
+void Weights::leave(std::string_view name) {
+  if (const auto found = find_name(name)) {
+    left_.insert(*found);
+  }
 }
 
 ValueId Weights::get(Graph& graph, std::string_view name, const Shape& shape, std::string_view shape_source,
@@ -102,7 +113,8 @@ void Weights::check(std::span<const std::string_view> ignored) const {
   }
   std::vector<std::string> left_over = unused();
   std::erase_if(left_over, [&](const std::string& name) {
-    return std::ranges::any_of(ignored, [&](std::string_view part) { return name.find(part) != std::string::npos; });
+    return left_.contains(name) ||
+           std::ranges::any_of(ignored, [&](std::string_view part) { return name.find(part) != std::string::npos; });
   });
   if (!left_over.empty()) {
     throw Error(Kind::input, "{} tensors belong to no part of the model: {}", left_over.size(), listed(left_over));

@@ -29,6 +29,8 @@ class Weights {
   Weights(NamedTensors tensors, std::string_view prefix_that_may_be_missing);
 
   bool has(std::string_view name) const;
+  /// As it is in the file. Null if it is not there.
+  const Tensor* find(std::string_view name) const;
   /// The shape in the file. Nothing if it is not there.
   std::optional<Shape> find_shape(std::string_view name) const;
 
@@ -38,8 +40,11 @@ class Weights {
   ValueId get(Graph& graph, std::string_view name, const Shape& shape, std::string_view shape_source,
               Stored stored = Stored::out_in);
 
-  /// Error input that lists the missing tensors, or those that were not used and have none of `ignored`
-  /// in their names.
+  /// Says that the model computes without this tensor, if it is there at all: it repeats another one.
+  void leave(std::string_view name);
+
+  /// Error input that lists the missing tensors, or those that were neither used nor left and have none of `ignored` in
+  /// their names.
   void check(std::span<const std::string_view> ignored) const;
 
   std::vector<std::string> used() const;    ///< names in the file, ascending
@@ -52,7 +57,7 @@ class Weights {
   NamedTensors tensors_;
   std::string prefix_;
   std::map<std::string, ValueId, std::less<>> handed_out_;
-  std::set<std::string> missing_;
+  std::set<std::string, std::less<>> missing_, left_;
 };
 
 }  // namespace terse::architectures
