@@ -72,4 +72,19 @@ Tensor tensor_of_file(DType dtype, Shape shape, std::span<const std::byte> bytes
   return copy;
 }
 
+StoredTensor stored_tensor(std::string name, Tensor tensor) {
+  const DType dtype = tensor.dtype();
+  Shape shape = tensor.shape();
+  const auto write = [tensor = std::move(tensor)](Sink& sink) {
+    constexpr int64_t kTileBytes = 16 << 20;  // so much of a mapped file is in memory at once
+    const int64_t size = std::ssize(tensor.bytes());
+    for (int64_t at = 0; at < size; at += kTileBytes) {
+      const int64_t length = std::min(kTileBytes, size - at);
+      sink.write(tensor.bytes().subspan(static_cast<size_t>(at), static_cast<size_t>(length)));
+      tensor.release_pages(at, length);
+    }
+  };
+  return {std::move(name), dtype, std::move(shape), write};
+}
+
 }  // namespace terse

@@ -41,4 +41,7 @@ struct StoredTensor {
   std::function<void(Sink&)> write;  ///< gives exactly the bytes of type and shape
 };
 
+/// A tensor to be written as it is. Its pages are given back behind the writer.
+StoredTensor stored_tensor(std::string name, Tensor tensor);
+
 }  // namespace terse
