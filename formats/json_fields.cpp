@@ -86,7 +86,7 @@ namespace {
 json parse(std::string_view text, const json::parser_callback_t& callback) {
   try {
     return json::parse(text, callback);
-  } catch (const json::parse_error& error) {
+  } catch (const json::exception& error) {    // also numbers that are too large
     std::string_view message = error.what();  // "[json.exception.parse_error.101] parse error at line 1, ...: ..."
     message.remove_prefix(std::min(message.find("] ") + 2, message.size()));
     throw Error(Kind::input, "{}", message.substr(0, 200));

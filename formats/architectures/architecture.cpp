@@ -37,7 +37,7 @@ const FamilyRow& infer_family(const NamedTensors& tensors) {
   for (const FamilyRow* row : kFamilies) {
     const bool is_signed = std::ranges::any_of(
         tensors.tensors, [&](const auto& entry) { return std::string_view(entry.first).ends_with(row->signature); });
-    if (is_signed) {
+    if (is_signed && !row->signature.empty()) {
       return *row;
     }
   }

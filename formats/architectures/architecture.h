@@ -34,8 +34,9 @@ struct FamilyRow {
   std::string_view model_type;  ///< as config.json has it: "llama"
   std::span<const HeadRow>
       heads;  ///< those with signatures in the order in which they are looked for; last the plain model
-  std::string_view signature;  ///< the end of a tensor's name that tells the family in files without model_type
-  std::string_view prefix;     ///< of the model without its head, missing in some files: "bert."
+  std::string_view
+      signature;  ///< the end of a tensor's name that tells the family in files without model_type; may be empty
+  std::string_view prefix;  ///< of the model without its head, missing in some files: "bert."
   /// What is in the names of tensors that files of the family carry and no model computes with: ".attn.masked_bias".
   std::span<const std::string_view> ignored;
   Graph (*build)(const JsonField& config, Weights& weights, Head head, const OpenOptions& options);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "formats/onnx/data_types.h"
+
 namespace terse::architectures {
 
 OpBuilder::Scope::Scope(OpBuilder& builder, std::string_view name) : builder_(&builder), outer_(builder.scope_.size()) {
@@ -65,6 +67,10 @@ ValueId OpBuilder::floats(std::string_view name, Shape shape, std::span<const fl
 ValueId OpBuilder::linear(ValueId x, ValueId weight, ValueId bias) {
   const ValueId product = op("MatMul", {x, weight}, {{.name = "transB", .value = int64_t{1}}});
   return bias == kNoValue ? product : add(product, bias);
+}
+
+ValueId OpBuilder::cast(ValueId x, DType to) {
+  return op("Cast", {x}, {{.name = "to", .value = int64_t{onnx::get_data_type(to).number}}});
 }
 
 ValueId OpBuilder::dimension(ValueId x, int64_t axis) {

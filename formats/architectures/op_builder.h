@@ -52,6 +52,7 @@ class OpBuilder {
   ValueId linear(ValueId x, ValueId weight, ValueId bias = kNoValue);
   ValueId add(ValueId a, ValueId b) { return op("Add", {a, b}); }
   ValueId mul(ValueId a, ValueId b) { return op("Mul", {a, b}); }
+  ValueId cast(ValueId x, DType to);
   /// One dimension of a value's shape, i64 [1].
   ValueId dimension(ValueId x, int64_t axis);
   ValueId reshape(ValueId x, const std::vector<int64_t>& shape);  ///< 0 keeps a dimension, -1 is what is left
