@@ -7,6 +7,8 @@
 #include "calibration/inputs.h"
 #include "calibration/npy.h"
 #include "calibration/npz.h"
+#include "calibration/text_samples.h"
+#include "formats/documents.h"
 #include "formats/error.h"
 #include "formats/onnx/tensor_file.h"
 
@@ -16,13 +18,18 @@ namespace {
 constexpr std::string_view kLabels = "labels";
 constexpr std::string_view kTestData = "test_data_set_";
 
+constexpr int64_t kTextSamples = 128;
+constexpr int64_t kWindowTokens = 512;
+
 /// One file's reading: where the samples go, and how many are still wanted.
 struct Reading {
   const Model& model;
   const DataOptions& options;
+  int64_t most;  ///< samples; 0: all
   Dataset& data;
+  std::optional<TextReader> text;  ///< opened for the first text
 
-  bool is_full() const { return options.samples > 0 && std::ssize(data.samples) >= options.samples; }
+  bool is_full() const { return most > 0 && std::ssize(data.samples) >= most; }
 };
 
 std::string input_names(const Graph& graph) {
@@ -156,7 +163,7 @@ void add_npy(Reading& reading, const std::filesystem::path& path) {
   Tensor array = read_npy(path);
   with_context(path.string(), [&] {
     if (array.rank() == 1 && declared_rank(reading.model.graph, name) == 2 && is_integer(array.dtype())) {
-      array = cut_windows(array, reading.options.seq_len);
+      array = cut_windows(array, reading.options.seq_len.value_or(kWindowTokens));
     }
     add_arrays(reading, {{name, array}});
   });
@@ -218,14 +225,35 @@ void add_folder(Reading& reading, const std::filesystem::path& folder) {
   }
 }
 
+void add_text(Reading& reading, const std::filesystem::path& path) {
+  if (!reading.text) {
+    if (reading.options.tokenizer.empty()) {
+      throw Error(Kind::usage, "{}: text needs a tokenizer", path.string());
+    }
+    reading.text.emplace(reading.model,
+                         TextOptions{.tokenizer = reading.options.tokenizer, .seq_len = reading.options.seq_len});
+  }
+  reading.text->read(path, [&](TextSample text) {
+    complete_sample(reading.model, text.sample);
+    reading.data.samples.push_back(std::move(text.sample));
+    if (text.label) {
+      reading.data.labels.push_back(*text.label);
+    }
+    return !reading.is_full();
+  });
+  reading.data.rule = reading.text->rule();
+}
+
 struct FormRow {
   std::string_view extension;
   void (*add)(Reading& reading, const std::filesystem::path& path);
 };
 
-constexpr std::array<FormRow, 2> kForms = {{
+constexpr std::array<FormRow, 4> kForms = {{
     {".npz", add_npz},
     {".npy", add_npy},
+    {".txt", add_text},
+    {".jsonl", add_text},
 }};
 
 void add_file(Reading& reading, const std::filesystem::path& path) {
@@ -241,19 +269,21 @@ void add_file(Reading& reading, const std::filesystem::path& path) {
     }
   }
   throw Error(Kind::unsupported,
-              "{}: expected data that is tokenized already: a .npz or .npy file, or a test_data_set_* folder",
+              "{}: no data that terse knows, expected a .npz, .npy, .txt or .jsonl file or a test_data_set_* folder",
               path.string());
 }
 
 }  // namespace
 
 Dataset read_dataset(const Model& model, const std::vector<std::filesystem::path>& files, const DataOptions& options) {
-  if (options.samples < 0 || options.seq_len < 2) {
-    throw Error(Kind::usage, "expected at least 0 samples of at least 2 tokens, found {} of {}", options.samples,
-                options.seq_len);
+  const bool has_text = std::ranges::any_of(files, is_text_file);
+  const int64_t samples = options.samples.value_or(has_text ? kTextSamples : 0);
+  if (samples < 0 || options.seq_len.value_or(kWindowTokens) < 2) {
+    throw Error(Kind::usage, "expected at least 0 samples of at least 2 tokens, found {} of {}", samples,
+                options.seq_len.value_or(kWindowTokens));
   }
   Dataset data;
-  Reading reading{.model = model, .options = options, .data = data};
+  Reading reading{.model = model, .options = options, .most = samples, .data = data, .text = {}};
   for (const auto& file : files) {
     if (!reading.is_full()) {
       add_file(reading, file);

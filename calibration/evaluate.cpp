@@ -228,7 +228,9 @@ Evaluation evaluate(const Model& model, const Model* reference, const Dataset& d
     measures[static_cast<size_t>(i)] = measure_sample(measuring, sample, tested.run(sample), expected);
     progress.step();
   });
-  return summarize(measuring, measures, data.labels);
+  Evaluation evaluation = summarize(measuring, measures, data.labels);
+  evaluation.rule += data.rule.empty() ? "" : "; " + data.rule;
+  return evaluation;
 }
 
 }  // namespace terse::calibration

@@ -33,10 +33,14 @@ enum ExitCode : int { kDone = 0, kFailed = 1, kUsage = 2, kGateFailed = 3 };
 /// A parsed command, ready to run.
 using Action = std::function<ExitCode(const Context&)>;
 
+/// Whether a command has a use for --tokenizer.
+enum class ReadsText { no, yes };
+
 /// One row a command: `setup` declares the options and gives what to do with them.
 struct CommandRow {
   std::string_view name;
   std::string_view summary;
+  ReadsText reads_text;
   Action (*setup)(Arguments& arguments);
 };
 

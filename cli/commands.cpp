@@ -6,16 +6,18 @@ namespace terse::cli {
 
 std::span<const CommandRow> commands() {
   static constexpr std::array kCommands = {
-      CommandRow{"inspect", "what a model file holds: inputs, outputs, weights, roles, encodings", setup_inspect},
-      CommandRow{"compress", "runs a pipeline of passes over a model and writes the compact result", setup_compress},
-      CommandRow{"convert", "writes a model in another format or element type", setup_convert},
-      CommandRow{"run", "runs a model on arrays and writes its outputs", setup_run},
-      CommandRow{"eval", "measures a model on data, alone or against a reference", setup_eval},
-      CommandRow{"compare", "puts the figures of reports side by side", setup_compare},
-      CommandRow{"check", "holds a report against gates; exit code 3 if one fails", setup_check},
-      CommandRow{"tokenize", "the token ids of a text, as the model was trained on", setup_tokenize},
-      CommandRow{"passes", "the passes with every option, and what each target holds", setup_passes},
-      CommandRow{"recipes", "ready-made pipelines", setup_recipes},
+      CommandRow{"inspect", "what a model file holds: inputs, outputs, weights, roles, encodings", ReadsText::no,
+                 setup_inspect},
+      CommandRow{"compress", "runs a pipeline of passes over a model and writes the compact result", ReadsText::yes,
+                 setup_compress},
+      CommandRow{"convert", "writes a model in another format or element type", ReadsText::no, setup_convert},
+      CommandRow{"run", "runs a model on arrays and writes its outputs", ReadsText::yes, setup_run},
+      CommandRow{"eval", "measures a model on data, alone or against a reference", ReadsText::yes, setup_eval},
+      CommandRow{"compare", "puts the figures of reports side by side", ReadsText::no, setup_compare},
+      CommandRow{"check", "holds a report against gates; exit code 3 if one fails", ReadsText::no, setup_check},
+      CommandRow{"tokenize", "the token ids of a text, as the model was trained on", ReadsText::yes, setup_tokenize},
+      CommandRow{"passes", "the passes with every option, and what each target holds", ReadsText::no, setup_passes},
+      CommandRow{"recipes", "ready-made pipelines", ReadsText::no, setup_recipes},
   };
   return kCommands;
 }

@@ -7,6 +7,7 @@
 #include "cli/interrupts.h"
 #include "cli/output_file.h"
 #include "cli/progress.h"
+#include "cli/tokenizer_path.h"
 #include "cli/units.h"
 #include "formats/bytes.h"
 #include "formats/error.h"
@@ -136,6 +137,7 @@ struct Run {
   const passes::Pipeline& pipeline;
   Progress& progress;
   Phases& phases;
+  const std::filesystem::path& tokenizer;  ///< of the evaluation's data
 };
 
 /// Runs the passes and writes the file.
@@ -165,7 +167,8 @@ Compression do_all(const Run& run, const Model& original, const Plan& plan) {
   const auto& files = run.options.evaluation.files;
   calibration::Dataset data;
   if (!files.empty()) {  // before the work: bad data should not cost it
-    data = calibration::read_dataset(original, {files.begin(), files.end()}, run.options.evaluation.data_options());
+    data = calibration::read_dataset(original, {files.begin(), files.end()},
+                                     run.options.evaluation.data_options(run.tokenizer));
   }
   Compression result{.pipeline = to_string(run.pipeline),
                      .seed = run.options.seed,
@@ -208,6 +211,7 @@ ExitCode run(const CompressOptions& options, const Context& context) {
   check_supported(options);
   const FormatRow& format = check_paths(options, context);
   const passes::Pipeline pipeline = build_pipeline(options, format);
+  const auto tokenizer = find_tokenizer_for(options.evaluation.files, options.model, context.options);
   Phases phases;
   Progress progress(context.options);
   const Model original = phases.time("read", [&] { return open_model(options.model); });
@@ -216,7 +220,7 @@ ExitCode run(const CompressOptions& options, const Context& context) {
     print(plan_text(facts_of(original), plan.passes, plan.layout));
     return kDone;
   }
-  const Compression result = do_all({options, context, format, pipeline, progress, phases}, original, plan);
+  const Compression result = do_all({options, context, format, pipeline, progress, phases, tokenizer}, original, plan);
   if (!options.report.empty()) {
     write_text(options.report, dump(make_report(result, options.evaluation, phases)));
   }
@@ -242,7 +246,8 @@ Action setup_compress(Arguments& arguments) {
   arguments.option("--samples", "N", options->samples, "calibration samples");
   arguments.option("--seq-len", "N", options->seq_len, "tokens of a calibration window");
   arguments.option("--max-size", "SIZE", options->max_size, "fail before any work if the result would be larger: 80MB");
-  arguments.repeated("--eval-data", "FILE", options->evaluation.files, "measure the written file on this data");
+  arguments.repeated("--eval-data", "FILE", options->evaluation.files,
+                     "measure the written file on this data, as eval --data does");
   arguments.option("--report", "FILE.json", options->report, "where to write the report");
   arguments.flag("--dry-run", options->dry_run, "print what each weight would become and the size; write nothing");
   arguments.option("--seed", "N", options->seed, "for whatever draws random numbers; stored in OUT");

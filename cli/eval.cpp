@@ -8,6 +8,7 @@
 #include "cli/output_file.h"
 #include "cli/phases.h"
 #include "cli/progress.h"
+#include "cli/tokenizer_path.h"
 #include "formats/bytes.h"
 
 namespace terse::cli {
@@ -39,6 +40,7 @@ ExitCode run(const EvalOptions& options, const Context& context) {
     check_report_path(options.report, {options.model, options.reference});
     context.interrupts.will_write(options.report);
   }
+  const auto tokenizer = find_tokenizer_for(options.evaluation.files, options.model, context.options);
   Phases phases;
   const Model model = phases.time("read", [&] { return open_model(options.model); });
   std::optional<Model> reference;
@@ -46,7 +48,7 @@ ExitCode run(const EvalOptions& options, const Context& context) {
     reference = phases.time("read", [&] { return open_model(options.reference); });
   }
   const auto data = calibration::read_dataset(model, {options.evaluation.files.begin(), options.evaluation.files.end()},
-                                              options.evaluation.data_options());
+                                              options.evaluation.data_options(tokenizer));
   Progress progress(context.options);
   const auto evaluation = phases.time("evaluate", [&] {
     return calibration::evaluate(model, reference ? &*reference : nullptr, data,
@@ -68,10 +70,10 @@ Action setup_eval(Arguments& arguments) {
   arguments.positional("MODEL", options->model, "the model to measure");
   arguments.option("--reference", "MODEL", options->reference, "the original, to measure the distance from");
   arguments.list("--data", "FILE", options->evaluation.files,
-                 ".npz or .npy files or ONNX test_data_set_* folders; see calibration/dataset.h");
+                 ".txt or .jsonl text, .npz or .npy arrays, ONNX test_data_set_* folders");
   arguments.require();
-  arguments.option("--samples", "N", options->evaluation.samples, "only the first N samples; 0 means all");
-  arguments.option("--seq-len", "N", options->evaluation.seq_len, "tokens a window, where one text is cut; 512");
+  arguments.option("--samples", "N", options->evaluation.samples, "only the first N samples; 0 means all; of text 128");
+  arguments.option("--seq-len", "N", options->evaluation.seq_len, "tokens a sample of text; 512, or 64 for encoders");
   arguments.choice("--score", {"all", "second-half"}, options->evaluation.score,
                    "which tokens of a window count; second-half is llama.cpp's rule");
   arguments.option("--report", "FILE.json", options->report, "where to write the report");

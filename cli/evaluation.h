@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,11 +13,12 @@ namespace terse::cli {
 /// What commands that evaluate accept of data.
 struct EvaluationOptions {
   std::vector<std::string> files;
-  int64_t samples = 0;
-  int64_t seq_len = 512;
+  std::optional<int64_t> samples, seq_len;
   std::string score = "all";
 
-  calibration::DataOptions data_options() const { return {.samples = samples, .seq_len = seq_len}; }
+  calibration::DataOptions data_options(const std::filesystem::path& tokenizer) const {
+    return {.samples = samples, .seq_len = seq_len, .tokenizer = tokenizer};
+  }
   calibration::Score score_rule() const {
     return score == "all" ? calibration::Score::all : calibration::Score::second_half;
   }

@@ -94,6 +94,13 @@ void check_words(int argc, const char* const* argv) {
   }
 }
 
+/// Refused rather than ignored.
+void check_tokenizer(const CommandRow& row, const GlobalOptions& options) {
+  if (row.reads_text == ReadsText::no && !options.tokenizer.empty()) {
+    throw Error(Kind::usage, "{}: --tokenizer has no use here, the command reads no text", row.name);
+  }
+}
+
 }  // namespace
 
 Parsed parse_command_line(int argc, const char* const* argv) {
@@ -110,13 +117,18 @@ Parsed parse_command_line(int argc, const char* const* argv) {
   app.allow_extras();
   declare_global(app, parsed.options);
 
-  std::vector<std::pair<CLI::App*, Action>> actions;
+  struct Command {
+    CLI::App* app;
+    Action action;
+    const CommandRow& row;
+  };
+  std::vector<Command> declared;
   for (const CommandRow& row : commands()) {
     CLI::App* command = app.add_subcommand(std::string(row.name), std::string(row.summary));
     command->group("Commands");
     command->allow_extras();
     Arguments arguments(*command);
-    actions.emplace_back(command, row.setup(arguments));
+    declared.push_back({command, row.setup(arguments), row});
     command->set_help_flag("-h,--help", "print this help");  // last, so that its group is
     declare_global(*command, parsed.options);
   }
@@ -136,8 +148,9 @@ Parsed parse_command_line(int argc, const char* const* argv) {
   if (const auto extras = app.remaining(true); !extras.empty()) {
     throw unexpected_argument(app, extras.front());
   }
-  for (auto& [command, action] : actions) {
+  for (auto& [command, action, row] : declared) {
     if (command->parsed()) {
+      check_tokenizer(row, parsed.options);
       parsed.action = std::move(action);
       return parsed;
     }

@@ -1,13 +1,12 @@
 #include <fmt/format.h>
 
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <utility>
 
 #include "calibration/tokenizers/tokenizer.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/tokenizer_path.h"
 #include "formats/bytes.h"
 
 namespace terse::cli {
@@ -18,18 +17,6 @@ struct TokenizeOptions {
   bool no_special = false;
   bool json = false;
 };
-
-/// A tokenizer's own file, a folder, or what lies beside a model.
-std::filesystem::path tokenizer_of(const std::string& model, const GlobalOptions& options) {
-  if (!options.tokenizer.empty()) {
-    return options.tokenizer;
-  }
-  std::filesystem::path path(model);
-  if (std::filesystem::is_directory(path) || is_tokenizer_file(path)) {
-    return path;
-  }
-  return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-}
 
 /// Lines without their ends; what follows the last end of line is a line only if there is something.
 template <typename Visit>

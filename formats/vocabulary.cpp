@@ -59,27 +59,25 @@ constexpr std::array<FileRow, 5> kFiles = {{
     {"vocab.txt", read_text_file},
 }};
 
-std::string file_names() {
-  std::string names;
-  for (const FileRow& row : kFiles) {
-    names.append(names.empty() ? "" : ", ").append(row.name);
-  }
-  return names;
-}
-
 const FileRow* find_row(const std::filesystem::path& path) {
   const auto row = std::ranges::find_if(
       kFiles, [&](const FileRow& it) { return path.extension() == std::filesystem::path(it.name).extension(); });
   return row == kFiles.end() ? nullptr : &*row;
 }
 
+const FileRow* find_row_in(const std::filesystem::path& folder) {
+  const auto* row =
+      std::ranges::find_if(kFiles, [&](const FileRow& it) { return std::filesystem::exists(folder / it.name); });
+  return row == kFiles.end() ? nullptr : &*row;
+}
+
 std::filesystem::path file_in(const std::filesystem::path& folder) {
-  for (const FileRow& row : kFiles) {
-    if (std::filesystem::exists(folder / row.name)) {
-      return folder / row.name;
-    }
+  const FileRow* row = find_row_in(folder);
+  if (row == nullptr) {
+    throw Error(Kind::input, "{}: the folder has no tokenizer, expected one of {}", folder.string(),
+                tokenizer_file_names());
   }
-  throw Error(Kind::input, "{}: the folder has no tokenizer, expected one of {}", folder.string(), file_names());
+  return folder / row->name;
 }
 
 }  // namespace
@@ -88,9 +86,19 @@ Vocabulary read_vocabulary(const std::filesystem::path& path) {
   const std::filesystem::path file = std::filesystem::is_directory(path) ? file_in(path) : path;
   const FileRow* row = find_row(file);
   if (row == nullptr) {
-    throw Error(Kind::usage, "{}: no tokenizer's file, expected one of {}", file.string(), file_names());
+    throw Error(Kind::usage, "{}: no tokenizer's file, expected one of {}", file.string(), tokenizer_file_names());
   }
   return with_context(file.string(), [&] { return row->read(file); });
+}
+
+bool has_tokenizer(const std::filesystem::path& folder) { return find_row_in(folder) != nullptr; }
+
+std::string tokenizer_file_names() {
+  std::string names;
+  for (const FileRow& row : kFiles) {
+    names.append(names.empty() ? "" : ", ").append(row.name);
+  }
+  return names;
 }
 
 bool is_tokenizer_file(const std::filesystem::path& path) { return find_row(path) != nullptr; }

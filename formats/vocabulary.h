@@ -204,6 +204,10 @@ Vocabulary read_vocabulary(const std::filesystem::path& path);
 /// Whether a file's name is one of those that `read_vocabulary` reads.
 bool is_tokenizer_file(const std::filesystem::path& path);
 
+/// Whether a folder has one of the files that `read_vocabulary` reads; and their names, for errors.
+bool has_tokenizer(const std::filesystem::path& folder);
+std::string tokenizer_file_names();
+
 /// Error input if an id is used that is not there, or a merge is not of its parts.
 void validate(const Vocabulary& vocabulary);
 

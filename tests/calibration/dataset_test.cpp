@@ -105,7 +105,8 @@ TEST_SUITE("calibration/dataset") {
           }).ends_with("3 tokens are less than one window of 512"));
     CHECK(failure([&] { read_array(model, Tensor::make(DType::i64, {0, 4})); }) == "no samples in the data");
     CHECK(failure([&] { read_dataset(model, {"/nowhere/x.npz"}, {}); }).find("No such file") != std::string::npos);
-    CHECK(failure([&] { read_dataset(model, {"text.txt"}, {}); }).find("tokenized") != std::string::npos);
+    CHECK(failure([&] { read_dataset(model, {"text.txt"}, {}); }) == "text.txt: text needs a tokenizer");
+    CHECK(failure([&] { read_dataset(model, {"text.csv"}, {}); }).starts_with("text.csv: no data that terse knows"));
   }
 
   TEST_CASE("an input that cannot be made up is an error that lists all inputs") {
