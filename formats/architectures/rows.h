@@ -6,4 +6,6 @@ namespace terse::architectures {
 
 // The rows of families(), each in the file of its family.
 
+extern const FamilyRow kLlama;
+
 }  // namespace terse::architectures

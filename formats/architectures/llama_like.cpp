@@ -1,0 +1,29 @@
+#include "formats/architectures/llama_like.h"
+
+#include "formats/config.h"
+
+namespace terse::architectures {
+
+Bias bias_if(const JsonField& config, std::string_view key) {
+  return config.flag_or(key, false) ? Bias::always : Bias::none;
+}
+
+DecoderTraits read_llama_like(const JsonField& config) {
+  DecoderTraits traits;
+  traits.vocabulary = {get_size(config, "vocab_size"), "vocab_size"};
+  traits.hidden = {get_size(config, "hidden_size"), "hidden_size"};
+  const HeadSizes heads = read_heads(config, traits.hidden.value);
+  const DecoderLayer layer = {
+      .attention = {.heads = heads.heads, .kv_heads = heads.kv_heads, .head_size = heads.head_size},
+      .inner = get_size(config, "intermediate_size")};
+  traits.layers.assign(static_cast<size_t>(get_layers(config, "num_hidden_layers")), layer);
+  traits.rotary = rotary_traits(read_rope(config), heads.head_size);
+  traits.epsilon = positive_or(config, "rms_norm_eps", 1e-6F);
+  traits.activation = config.text_or("hidden_act", "silu");
+  traits.is_tied = config.flag_or("tie_word_embeddings", false);
+  traits.labels = {read_label_count(config), "id2label"};
+  traits.padding = find_token(config, "pad_token_id");
+  return traits;
+}
+
+}  // namespace terse::architectures

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "formats/architectures/decoder.h"
+#include "formats/json_fields.h"
+
+namespace terse::architectures {
+
+/// What most decoders of today share, by the keys and names of Llama: RMS norms, rotary positions, grouped keys and
+/// values, gated feed-forward, no biases, no windows. A family's row changes what it does otherwise.
+DecoderTraits read_llama_like(const JsonField& config);
+
+/// A bias where the configuration says true; absent means false.
+Bias bias_if(const JsonField& config, std::string_view key);
+
+}  // namespace terse::architectures
