@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "formats/error.h"
+#include "formats/pytorch/reader.h"
 #include "formats/safetensors/reader.h"
 
 namespace terse {
@@ -22,6 +23,8 @@ struct WeightFile {
 constexpr std::array kWeightFiles = {
     WeightFile{"model.safetensors", ".safetensors", safetensors::read},
     WeightFile{"model.safetensors.index.json", ".safetensors.index.json", safetensors::read_sharded},
+    WeightFile{"pytorch_model.bin", ".bin", pytorch::read},
+    WeightFile{"pytorch_model.bin.index.json", ".bin.index.json", pytorch::read_sharded},
 };
 
 std::string names_or_endings(std::string_view WeightFile::*field) {

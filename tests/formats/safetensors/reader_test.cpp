@@ -114,12 +114,12 @@ TEST_SUITE("formats/safetensors/reader") {
     CHECK_FALSE(error_of(whole + "x").empty());
   }
 
-  TEST_CASE("every flipped bit of length and header is an error or leaves tensors inside the file") {
+  TEST_CASE("every changed byte of length and header is an error or leaves tensors inside the file") {
     const std::string whole = valid_file();
-    for (size_t at = 0; at < (whole.size() - 12) * 8; ++at) {
+    for (size_t at = 0; at < whole.size() - 12; ++at) {
       CAPTURE(at);
       std::string broken = whole;
-      broken[at / 8] = static_cast<char>(broken[at / 8] ^ 1 << at % 8);
+      broken[at] = static_cast<char>(broken[at] ^ 1 << at % 8);
       if (!error_of(broken).empty()) {
         continue;
       }
