@@ -14,6 +14,8 @@ constexpr int64_t kOpset = 23;      // has Attention, RotaryEmbedding and RMSNor
 constexpr int64_t kIrVersion = 10;  // what opset 23 asks for at least: 4-bit types
 
 constexpr std::array kFamilies = {
+    &kBert,
+    &kDistilbert,
     &kLlama,
 };
 
@@ -85,6 +87,7 @@ Model build_family(const FamilyRow& row, const JsonField& config, Weights& weigh
   Model model;
   model.graph = with_context("config.json", [&] { return row.build(config, weights, head.head, options); });
   weights.check(row.ignored);
+  model.graph.main.name = row.model_type;
   sort_and_validate(model.graph);
   model.opsets = {{"", kOpset}};
   model.ir_version = kIrVersion;

@@ -79,7 +79,7 @@ ValueId Blocks::feed_forward(ValueId x, const FeedForwardTraits& t) {
 
 ValueId Blocks::head_weight(const HeadWeightTraits& t) {
   const Tensor* own = weights_->find(t.name);
-  const bool may_share = t.tie == HeadWeightTraits::Tie::by_default;
+  const bool may_share = t.tie == Tie::by_default;
   const DenseEncoding* table = builder_->graph().value(t.table).constant->dense();
   if (may_share && (own == nullptr || are_equal(*own, table->values))) {
     weights_->leave(t.name);

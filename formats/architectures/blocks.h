@@ -6,15 +6,10 @@
 #include <string_view>
 
 #include "formats/architectures/op_builder.h"
+#include "formats/architectures/traits.h"
 #include "formats/architectures/weights.h"
 
 namespace terse::architectures {
-
-/// A size as config.json says it, and the key that says it, which errors name: {768, "hidden_size"}.
-struct Size {
-  int64_t value = 0;
-  std::string_view key;  ///< of static storage; of a product: "num_attention_heads * head_dim"
-};
 
 enum class Bias {
   none,
@@ -55,7 +50,7 @@ struct HeadWeightTraits {
   std::string_view name;     ///< in full: "lm_head.weight"
   ValueId table = kNoValue;  ///< of the embeddings
   Size vocabulary, width;
-  enum class Tie { never, by_default } tie = Tie::by_default;  ///< config.json's tie_word_embeddings
+  Tie tie = Tie::by_default;
 };
 
 /// What families share: operators with their weights. Names of weights go on from the builder's scope, as those of

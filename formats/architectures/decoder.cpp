@@ -168,7 +168,7 @@ class DecoderBuilder {
   ValueId head_weight() {
     const std::string name = fmt::format("{}.weight", traits_.names.head);
     const bool is_tied = traits_.is_tied || !blocks_.weights().has(name);
-    const auto tie = is_tied ? HeadWeightTraits::Tie::by_default : HeadWeightTraits::Tie::never;
+    const auto tie = is_tied ? Tie::by_default : Tie::never;
     return blocks_.head_weight(
         {.name = name, .table = table_, .vocabulary = traits_.vocabulary, .width = traits_.hidden, .tie = tie});
   }

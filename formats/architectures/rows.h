@@ -6,6 +6,8 @@ namespace terse::architectures {
 
 // The rows of families(), each in the file of its family.
 
+extern const FamilyRow kBert;
+extern const FamilyRow kDistilbert;
 extern const FamilyRow kLlama;
 
 }  // namespace terse::architectures

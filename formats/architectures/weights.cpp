@@ -92,8 +92,8 @@ ValueId Weights::get(Graph& graph, std::string_view name, const Shape& shape, st
   }
   const Tensor& tensor = tensors_.tensors.find(*found)->second;
   if (tensor.shape() != stored_shape(shape, stored)) {
-    throw Error(Kind::input, "tensor {} has shape {}, expected {} by config.json's {}", *found,
-                to_string(tensor.shape()), to_string(stored_shape(shape, stored)), shape_source);
+    throw Error(Kind::input, "tensor {} has shape {}, expected {} by {}", *found, to_string(tensor.shape()),
+                to_string(stored_shape(shape, stored)), shape_source);
   }
   if (!is_float(tensor.dtype())) {
     throw Error(Kind::unsupported, "tensor {} has type {}, expected f32, f16, bf16 or f64", *found,
@@ -108,8 +108,7 @@ ValueId Weights::get(Graph& graph, std::string_view name, const Shape& shape, st
 
 void Weights::check(std::span<const std::string_view> ignored) const {
   if (!missing_.empty()) {
-    throw Error(Kind::input, "{} of the model's tensors are missing: {}", missing_.size(),
-                listed({missing_.begin(), missing_.end()}));
+    throw Error(Kind::input, "tensors are missing: {}", listed({missing_.begin(), missing_.end()}));
   }
   std::vector<std::string> left_over = unused();
   std::erase_if(left_over, [&](const std::string& name) {
@@ -117,7 +116,7 @@ void Weights::check(std::span<const std::string_view> ignored) const {
            std::ranges::any_of(ignored, [&](std::string_view part) { return name.find(part) != std::string::npos; });
   });
   if (!left_over.empty()) {
-    throw Error(Kind::input, "{} tensors belong to no part of the model: {}", left_over.size(), listed(left_over));
+    throw Error(Kind::input, "tensors belong to no part of the model: {}", listed(left_over));
   }
 }
 

@@ -79,7 +79,7 @@ TEST_SUITE("formats/architectures/blocks") {
   TEST_CASE("an error of shape names the configuration's keys") {
     Sketch s({{"up.weight", filled({2, 3}, 1)}});
     CHECK(message_of([&] { s.blocks.linear(s.x, "up", {.out = kOut, .in = kIn}); }) ==
-          "tensor up.weight has shape [2,3], expected [3,2] by config.json's intermediate_size, hidden_size");
+          "tensor up.weight has shape [2,3], expected [3,2] by intermediate_size, hidden_size");
   }
 
   TEST_CASE("norms find gamma and beta of old files") {
@@ -111,7 +111,6 @@ TEST_SUITE("formats/architectures/blocks") {
   }
 
   TEST_CASE("a head shares the table unless it has numbers of its own") {
-    using Tie = HeadWeightTraits::Tie;
     struct Row {
       std::optional<float> own;  ///< what its tensor is filled with
       Tie tie;
