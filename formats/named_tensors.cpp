@@ -63,6 +63,13 @@ NamedTensors read_weights(const fs::path& folder_or_file) {
   return row->read(folder_or_file);
 }
 
+void check_not_pointer(std::span<const std::byte> file) {
+  const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
+  if (text.starts_with("version https://git-lfs")) {
+    throw Error(Kind::input, "a Git LFS pointer, not the weights: fetch them with git lfs pull");
+  }
+}
+
 Tensor tensor_of_file(DType dtype, Shape shape, std::span<const std::byte> bytes,
                       const std::shared_ptr<const MappedFile>& file) {
   Tensor view = Tensor::mapped(dtype, std::move(shape), bytes, file);

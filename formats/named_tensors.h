@@ -28,6 +28,9 @@ struct NamedTensors {
 /// Errors: input with the file's name, or naming what was looked for; io; unsupported.
 NamedTensors read_weights(const std::filesystem::path& folder_or_file);
 
+/// Error input if a weight file is only Git LFS's pointer to it, as a clone without LFS leaves them.
+void check_not_pointer(std::span<const std::byte> file);
+
 /// A tensor of a reader: a view of the mapped file, but for booleans, which are copied and made 0 or 1, because C++ has
 /// no others. Error input if the number of bytes does not fit the shape.
 Tensor tensor_of_file(DType dtype, Shape shape, std::span<const std::byte> bytes,

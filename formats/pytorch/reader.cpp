@@ -73,6 +73,7 @@ void check_byte_order(const Archive& archive) {
 }
 
 NamedTensors read_mapped(const std::shared_ptr<const MappedFile>& file) {
+  check_not_pointer(file->bytes());
   check_not_legacy(file->bytes());
   const Archive archive(file->bytes());
   check_byte_order(archive);

@@ -98,6 +98,7 @@ void check_places(std::vector<Place> places, int64_t data_size) {
 }
 
 NamedTensors read_mapped(const std::shared_ptr<const MappedFile>& file) {
+  check_not_pointer(file->bytes());
   const auto [header, data] = split(file->bytes());
   if (!header.starts_with('{')) {
     throw Error(Kind::input, "the header does not begin with '{{': is this a safetensors file?");

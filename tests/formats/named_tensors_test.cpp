@@ -23,6 +23,23 @@ TEST_SUITE("formats/named_tensors") {
     CHECK(read_weights(folder.path()).tensors.contains("from_file"));
   }
 
+  TEST_CASE("a folder's safetensors come before its state dicts of torch.save, single files before indices") {
+    const TemporaryFolder folder;
+    for (const char* name :
+         {"pytorch_model.bin.index.json", "pytorch_model.bin", "model.safetensors.index.json", "model.safetensors"}) {
+      write_text(folder.path() / name, "broken");
+      CHECK_THROWS_WITH_AS(read_weights(folder.path()), doctest::Contains((std::string(name) + ": ").c_str()), Error);
+    }
+  }
+
+  TEST_CASE("a pointer that Git LFS left is refused with the cure") {
+    const TemporaryFolder folder;
+    for (const char* name : {"pytorch_model.bin", "model.safetensors"}) {
+      write_text(folder.path() / name, "version https://git-lfs.github.com/spec/v1\n");
+      CHECK_THROWS_WITH_AS(read_weights(folder.path()), doctest::Contains("git lfs pull"), Error);
+    }
+  }
+
   TEST_CASE("a file is read by the ending of its name") {
     const TemporaryFolder folder;
     write_text(folder.path() / "other.safetensors", file_of("w"));
