@@ -130,6 +130,14 @@ void decode_codebook(const Encoding& e, const CodebookEncoding& b, int64_t first
   }
 }
 
+/// Rows and blocks follow one another without gaps.
+void decode_rows_of_blocks(const Encoding& e, const BlockEncoding& b, int64_t first, int64_t count,
+                           std::span<float> out) {
+  const int64_t stride = block_row_bytes(b.type, e.columns());
+  const auto rows = b.blocks.bytes().subspan(static_cast<size_t>(first * stride), static_cast<size_t>(count * stride));
+  decode_blocks(b.type, rows, out);
+}
+
 std::string affine_name(const Encoding& e, const AffineEncoding& a) {
   const std::string grid = fmt::format("{}{}", a.asymmetric ? "uint" : "int", a.bits);
   if (a.group_rows > 1) {
@@ -166,7 +174,8 @@ int64_t Encoding::rows() const {
 bool Encoding::is_planned() const {
   return std::visit(Overloaded{[](const DenseEncoding& d) { return d.values.empty(); },
                                [](const AffineEncoding& a) { return a.codes.empty(); },
-                               [](const CodebookEncoding& b) { return b.codes.empty(); }},
+                               [](const CodebookEncoding& b) { return b.codes.empty(); },
+                               [](const BlockEncoding& b) { return b.blocks.empty(); }},
                     form);
 }
 
@@ -189,7 +198,8 @@ void decode_rows(const Encoding& encoding, int64_t first_row, int64_t row_count,
   assert(static_cast<int64_t>(out.size()) == row_count * encoding.columns());
   std::visit(Overloaded{[&](const DenseEncoding& d) { decode_dense(encoding, d, first_row, row_count, out); },
                         [&](const AffineEncoding& a) { decode_affine(encoding, a, first_row, row_count, out); },
-                        [&](const CodebookEncoding& b) { decode_codebook(encoding, b, first_row, row_count, out); }},
+                        [&](const CodebookEncoding& b) { decode_codebook(encoding, b, first_row, row_count, out); },
+                        [&](const BlockEncoding& b) { decode_rows_of_blocks(encoding, b, first_row, row_count, out); }},
              encoding.form);
 }
 
@@ -209,7 +219,8 @@ void release_pages(const Encoding& encoding) {
                           a.codes.release_pages();
                           a.scales.release_pages();
                         },
-                        [](const CodebookEncoding& b) { b.codes.release_pages(); }},
+                        [](const CodebookEncoding& b) { b.codes.release_pages(); },
+                        [](const BlockEncoding& b) { b.blocks.release_pages(); }},
              encoding.form);
 }
 
@@ -226,7 +237,8 @@ void release_rows(const Encoding& encoding, int64_t first_row, int64_t row_count
                    }
                  },
                  [&](const AffineEncoding& a) { release(a.codes, row_bytes(encoding.columns(), a.bits)); },
-                 [&](const CodebookEncoding& b) { release(b.codes, row_bytes(encoding.columns(), b.index_bits())); }},
+                 [&](const CodebookEncoding& b) { release(b.codes, row_bytes(encoding.columns(), b.index_bits())); },
+                 [&](const BlockEncoding& b) { release(b.blocks, block_row_bytes(b.type, encoding.columns())); }},
       encoding.form);
 }
 
@@ -250,14 +262,16 @@ int64_t stored_bytes(const Encoding& encoding) {
                  [&](const CodebookEncoding& b) {
                    return encoding.rows() * row_bytes(encoding.columns(), b.index_bits()) +
                           packed_bytes(b.centroid_dtype, divide_up(encoding.rows(), b.group_rows) * b.centroids);
-                 }},
+                 },
+                 [&](const BlockEncoding& b) { return encoding.rows() * block_row_bytes(b.type, encoding.columns()); }},
       encoding.form);
 }
 
 std::string describe(const Encoding& encoding) {
   return std::visit(Overloaded{[](const DenseEncoding& d) { return std::string(name(d.dtype)); },
                                [&](const AffineEncoding& a) { return affine_name(encoding, a); },
-                               [&](const CodebookEncoding& b) { return codebook_name(encoding, b); }},
+                               [&](const CodebookEncoding& b) { return codebook_name(encoding, b); },
+                               [](const BlockEncoding& b) { return std::string(name(b.type)); }},
                     encoding.form);
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <variant>
 
+#include "formats/blocks/block_type.h"
 #include "formats/tensor.h"
 
 namespace terse {
@@ -50,9 +51,16 @@ struct CodebookEncoding {
   int index_bits() const { return centroids <= 16 ? 4 : 8; }
 };
 
+/// Blocks of one of GGUF's types, as its files hold them.
+///   blocks  u8 [rows, bytes of a row]: a row is made of whole blocks
+struct BlockEncoding {
+  BlockType type = BlockType::q8_0;
+  Tensor blocks;
+};
+
 struct Encoding {
   Shape shape;  ///< logical
-  std::variant<DenseEncoding, AffineEncoding, CodebookEncoding> form;
+  std::variant<DenseEncoding, AffineEncoding, CodebookEncoding, BlockEncoding> form;
 
   int64_t rows() const;     ///< product of all dimensions but the last (1 for scalars)
   int64_t columns() const;  ///< the last dimension (1 for scalars)
@@ -61,6 +69,7 @@ struct Encoding {
   const DenseEncoding* dense() const { return std::get_if<DenseEncoding>(&form); }
   const AffineEncoding* affine() const { return std::get_if<AffineEncoding>(&form); }
   const CodebookEncoding* codebook() const { return std::get_if<CodebookEncoding>(&form); }
+  const BlockEncoding* blocks() const { return std::get_if<BlockEncoding>(&form); }
 };
 
 using EncodingPtr = std::shared_ptr<const Encoding>;
@@ -72,8 +81,8 @@ EncodingPtr make_dense(Tensor values);
 EncodingPtr make_dense_transposed(Tensor values);
 
 /// Numbers of `first_row` and the `row_count - 1` rows behind it, as floats, row-major into `out` (row_count *
-/// columns). Error unsupported if the element type is no float. Any thread. Cost: streams; pages of mapped files stay
-/// (see release_pages).
+/// columns). Error unsupported if the element type is no float, or the layout of a block type is not known. Any thread.
+/// Cost: streams; pages of mapped files stay (see release_pages).
 void decode_rows(const Encoding& encoding, int64_t first_row, int64_t row_count, std::span<float> out);
 
 /// All rows as an f32 tensor of the logical shape. For dense f32 that is neither transposed nor unaligned: the tensor
@@ -92,7 +101,7 @@ DType compute_dtype(const Encoding& encoding);
 int64_t stored_bytes(const Encoding& encoding);
 
 /// The name that reports and `--encodings` use: "f32", "int4 block 32", "uint8 channel", "int8 tensor", "codebook 16
-/// row".
+/// row", "Q4_K".
 std::string describe(const Encoding& encoding);
 
 /// One code of a packed row; `bits` is 2, 4 or 8.

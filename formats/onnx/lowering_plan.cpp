@@ -109,7 +109,7 @@ void check_encoding(const Weight& weight, const Uses& uses, bool is_output) {
       affine == nullptr || (affine->group_columns > 0 && (affine->group_rows == 1 || affine->group_rows >= e.rows()));
   const bool centroids = book == nullptr || (book->centroids >= 2 && book->centroids <= 256 && book->group_rows > 0 &&
                                              e.rows() % book->group_rows == 0);
-  if (!known_bits || !groups || !centroids || e.shape.empty()) {
+  if (!known_bits || !groups || !centroids || e.blocks() != nullptr || e.shape.empty()) {
     throw Error(Kind::unsupported, "ONNX cannot hold the encoding {}; it can hold {}", describe(e), kEncodings);
   }
   if (is_output && uses.plain) {

@@ -236,6 +236,12 @@ TEST_SUITE("formats/onnx/lowering") {
                          "tensor 'layers.0.mlp.up': ONNX cannot hold the encoding int3 block 32; it can hold f32, f16, "
                          "bf16, f64; 2, 4 and 8 bits per block, channel or tensor; codebooks of 2 to 256 centroids",
                          Error);
+    model.graph.value(*model.graph.find("w")).constant =
+        std::make_shared<const Encoding>(Encoding{.shape = {48, 64}, .form = BlockEncoding{.type = BlockType::q4_0}});
+    CHECK_THROWS_WITH_AS(onnx::check(model, {}),
+                         "tensor 'layers.0.mlp.up': ONNX cannot hold the encoding Q4_0; it can hold f32, f16, "
+                         "bf16, f64; 2, 4 and 8 bits per block, channel or tensor; codebooks of 2 to 256 centroids",
+                         Error);
   }
 }
 
