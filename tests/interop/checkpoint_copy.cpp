@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   try {
     const terse::NamedTensors weights = terse::read_weights(argv[1]);
     std::vector<terse::StoredTensor> tensors;
+    tensors.reserve(weights.tensors.size());
     for (const auto& [name, tensor] : weights.tensors) {
       tensors.push_back(terse::stored_tensor(name, tensor));
     }

@@ -74,6 +74,7 @@ inline std::string pickled_tuple(const std::vector<std::string>& items) {
 }
 inline std::string pickled_numbers(const std::vector<int32_t>& numbers) {
   std::vector<std::string> items;
+  items.reserve(numbers.size());
   for (const int32_t number : numbers) {
     items.push_back(pickled_number(number));
   }

@@ -13,7 +13,7 @@ TEST_SUITE("formats/pytorch/strides") {
   TEST_CASE("a view that leaves its storage is refused") {
     struct Row {
       StridedView view;
-      bool inside;
+      bool inside = false;
     };
     constexpr int64_t kHuge = int64_t{1} << 62;
     for (const Row& row : {
