@@ -88,8 +88,9 @@ void decode_dense(const Encoding& e, const DenseEncoding& d, int64_t first, int6
 }
 
 float scale_at(const Tensor& scales, int64_t index) {
-  return scales.dtype() == DType::f16 ? to_float(scales.values<Half>()[static_cast<size_t>(index)])
-                                      : scales.values<float>()[static_cast<size_t>(index)];
+  return scales.dtype() == DType::f16    ? load<Half>(scales.bytes().data(), index)
+         : scales.dtype() == DType::bf16 ? load<BFloat16>(scales.bytes().data(), index)
+                                         : load<float>(scales.bytes().data(), index);
 }
 
 void decode_affine(const Encoding& e, const AffineEncoding& a, int64_t first, int64_t count, std::span<float> out) {

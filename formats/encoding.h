@@ -28,7 +28,8 @@ struct DenseEncoding {
 
 /// n-bit codes on a grid: value = (code - zero_point) * scale.
 ///   codes        u8 [rows, ceil(columns * bits / 8)]: unsigned, along `in`, the first in the low bits, every row from
-///   a fresh byte scales       f32 or f16 [rows / group_rows, ceil(columns / group_columns)]; may be negative
+///                a fresh byte
+///   scales       f32, f16 or bf16 [rows / group_rows, ceil(columns / group_columns)]; may be negative
 ///   zero_points  u8, shaped as scales, unpacked; empty tensor: 2^(bits-1) everywhere
 struct AffineEncoding {
   int bits = 8;               ///< 2, 4 or 8

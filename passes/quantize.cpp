@@ -10,8 +10,8 @@ constexpr OptionRow kOptions[] = {
     {"bits", "4", "2|4|8", "bits of a code"},
     {"block", "32", "16|32|64|128|256|channel|tensor", "what shares a scale: so many columns, a row, or all"},
     {"grid", "symmetric", "symmetric|asymmetric", "without or with a zero point for each scale"},
-    {"scale", "auto", "auto|f16|f32",
-     "the type of scales; auto: f16, or f32 for a weight whose scales f16 cannot hold"},
+    {"scale", "auto", "auto|f16|bf16|f32",
+     "the type of scales; auto: bf16 for weights of that type, f32 where f16 cannot hold them, else f16"},
     {"requantize", "no", "no|yes", "whether weights that have codes already are given new ones"},
 };
 
@@ -20,7 +20,7 @@ AffineOptions affine_options(const Arguments& arguments) {
   const std::string_view block = arguments.text("block"), scale = arguments.text("scale");
   AffineOptions options{.bits = static_cast<int>(arguments.integer("bits")),
                         .asymmetric = arguments.text("grid") == "asymmetric",
-                        .scale_dtype = scale == "f32" ? DType::f32 : DType::f16,
+                        .scale_dtype = find_dtype(scale).value_or(DType::f16),
                         .overflow = scale == "auto" ? AffineOptions::Overflow::widen : AffineOptions::Overflow::refuse};
   if (block == "channel" || block == "tensor") {
     options.scope = block == "channel" ? Scope::channel : Scope::tensor;
@@ -30,10 +30,17 @@ AffineOptions affine_options(const Arguments& arguments) {
   return options;
 }
 
+bool is_bfloat16(const Encoding& weight) {
+  return (weight.dense() != nullptr && weight.dense()->dtype == DType::bf16) ||
+         (weight.affine() != nullptr && weight.affine()->scale_dtype == DType::bf16);
+}
+
 class Quantize : public Projection {
  public:
   explicit Quantize(const Arguments& arguments)
-      : options_(affine_options(arguments)), requantize_(arguments.text("requantize") == "yes") {}
+      : options_(affine_options(arguments)),
+        follows_weight_(arguments.text("scale") == "auto"),
+        requantize_(arguments.text("requantize") == "yes") {}
 
   Part part() const override { return Part::codes; }
 
@@ -43,11 +50,16 @@ class Quantize : public Projection {
   }
 
   std::unique_ptr<EncodedConstraint> encode(const Encoding& weight) const override {
-    return std::make_unique<AffineConstraint>(weight, options_);
+    AffineOptions options = options_;
+    if (follows_weight_ && is_bfloat16(weight)) {
+      options.scale_dtype = DType::bf16;
+    }
+    return std::make_unique<AffineConstraint>(weight, options);
   }
 
  private:
   AffineOptions options_;
+  bool follows_weight_;
   bool requantize_;
 };
 

@@ -102,6 +102,8 @@ class AffineConstraint::Fit : public PanelFit {
     const auto i = static_cast<size_t>(index);
     if (parts_.scale_dtype == DType::f16) {
       parts_.scales.mutable_values<Half>()[i] = to_half(scale);
+    } else if (parts_.scale_dtype == DType::bf16) {
+      parts_.scales.mutable_values<BFloat16>()[i] = to_bfloat16(scale);
     } else {
       parts_.scales.mutable_values<float>()[i] = scale;
     }
@@ -111,10 +113,20 @@ class AffineConstraint::Fit : public PanelFit {
     largest_scale_ = std::max(largest_scale_, std::fabs(peak_scale));
   }
 
+  float scale_at(size_t i) const {
+    switch (parts_.scale_dtype) {
+      case DType::f16:
+        return to_float(parts_.scales.values<Half>()[i]);
+      case DType::bf16:
+        return to_float(parts_.scales.values<BFloat16>()[i]);
+      default:
+        return parts_.scales.values<float>()[i];
+    }
+  }
+
   Grid load(int64_t index) const {
     const auto i = static_cast<size_t>(index);
-    const bool is_half = parts_.scale_dtype == DType::f16;
-    return {.scale = is_half ? to_float(parts_.scales.values<Half>()[i]) : parts_.scales.values<float>()[i],
+    return {.scale = scale_at(i),
             .zero = parts_.asymmetric ? parts_.zero_points.values<uint8_t>()[i] : 1 << (parts_.bits - 1),
             .bits = parts_.bits};
   }
@@ -156,7 +168,7 @@ Encoding AffineConstraint::finish() { return std::move(encoding_); }
 
 std::unique_ptr<EncodedConstraint> AffineConstraint::widened() const {
   const float largest = largest_scale_.load();
-  if (fits_half(largest) || options_.scale_dtype == DType::f32) {
+  if (fits_half(largest) || options_.scale_dtype != DType::f16) {
     return nullptr;
   }
   if (options_.overflow == AffineOptions::Overflow::refuse) {

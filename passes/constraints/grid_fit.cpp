@@ -29,6 +29,15 @@ HWY_INLINE V round_to_half(V x) {
   return hn::CopySign(hn::Min(half, hn::Set(d, 65504.0F)), x);
 }
 
+/// A scale as bf16 stores it: to the nearest, ties to even. Scales are finite and far below the largest bf16.
+HWY_INLINE V round_to_bfloat16(V x) {
+  const hn::RebindToUnsigned<D> du;
+  const auto bits = hn::BitCast(du, x);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1U));
+  const auto rounded = hn::Add(bits, hn::Add(hn::Set(du, 0x7fffU), odd));
+  return hn::BitCast(D(), hn::And(rounded, hn::Set(du, 0xffff0000U)));
+}
+
 /// What one vector of blocks looks like.
 struct Blocks {
   const float* values;  ///< of this vector's lanes; the next column is kGridLanes floats further
@@ -90,7 +99,11 @@ class Search {
 
   V load(int64_t column) const { return hn::Load(D(), blocks_.values + column * kGridLanes); }
 
-  V stored(V scale) const { return spec_.scale_dtype == DType::f16 ? round_to_half(scale) : scale; }
+  V stored(V scale) const {
+    return spec_.scale_dtype == DType::f16    ? round_to_half(scale)
+           : spec_.scale_dtype == DType::bf16 ? round_to_bfloat16(scale)
+                                              : scale;
+  }
 
   V zero_of(const GridCandidate& candidate) const {
     const D d;

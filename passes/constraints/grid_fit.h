@@ -20,7 +20,7 @@ struct alignas(64) LaneColumn {
 struct GridSpec {
   int bits = 4;  ///< 2, 4 or 8
   bool asymmetric = false;
-  DType scale_dtype = DType::f16;  ///< f16 or f32: errors are measured with scales as they are stored
+  DType scale_dtype = DType::f16;  ///< f16, bf16 or f32: errors are measured with scales as they are stored
 };
 
 /// value = (code - zero) * scale for each of the blocks. A block of zeros has scale 0.

@@ -45,8 +45,11 @@ struct Fitness {
 };
 
 float stored(const GridSpec& spec, double scale) {
-  if (spec.scale_dtype != DType::f16) {
+  if (spec.scale_dtype == DType::f32) {
     return static_cast<float>(scale);
+  }
+  if (spec.scale_dtype == DType::bf16) {
+    return to_float(to_bfloat16(static_cast<float>(scale)));
   }
   return to_float(to_half(static_cast<float>(std::clamp(scale, -65504.0, 65504.0))));
 }

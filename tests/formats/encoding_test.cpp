@@ -25,6 +25,15 @@ TEST_SUITE("formats/encoding") {
     CHECK(floats(decode(int4_blocks())) == std::vector<float>{0, 0.5F, -2, -7, 8, 0});
   }
 
+  TEST_CASE("scales may be bf16, at any alignment") {
+    Encoding e = int4_blocks();
+    auto& a = std::get<AffineEncoding>(e.form);
+    a.scale_dtype = DType::bf16;
+    const std::vector<uint8_t> bytes = {0xff, 0x00, 0x3f, 0x00, 0x40, 0x80, 0xbf, 0x80, 0x3e};  // 0.5, 2, -1, 0.25
+    a.scales = Tensor::view(DType::bf16, {2, 2}, std::as_bytes(std::span(bytes)).subspan(1), nullptr);
+    CHECK(floats(decode(e)) == std::vector<float>{0, 0.5F, -2, -7, 8, 0});
+  }
+
   TEST_CASE("zero points shift the grid") {
     Encoding e = int4_blocks();
     auto& a = std::get<AffineEncoding>(e.form);

@@ -129,6 +129,18 @@ TEST_SUITE("passes/pipeline") {
         "weight 'layers.0.attn.q': its largest scale is 2.1e+07, f16 holds 6.1e-05 to 65504: use scale=f32", Error);
   }
 
+  TEST_CASE("a bf16 weight gets bf16 scales, unless told otherwise") {
+    for (const auto& [recipe, expected] :
+         {std::pair{"quantize,only=q", DType::bf16}, {"quantize,only=q,scale=f16", DType::f16}}) {
+      TinyModel tiny;
+      run_pipeline(parse_recipe("cast,dtype=bf16"), tiny.model, {});
+      run_pipeline(parse_recipe(recipe), tiny.model, {});
+      CHECK(tiny.model.graph.value(tiny.q0).constant->affine()->scale_dtype == expected);
+      run_pipeline(parse_recipe("quantize,only=q,bits=8,requantize=yes"), tiny.model, {});
+      CHECK(tiny.model.graph.value(tiny.q0).constant->affine()->scale_dtype == expected);
+    }
+  }
+
   TEST_CASE("planning sets encodings without data, and the sizes that running gives") {
     TinyModel planned, run;
     const Pipeline pipeline = parse_recipe("prune,ratio=0.5\nquantize\ncast,dtype=f16");

@@ -67,7 +67,8 @@ TEST_SUITE("passes/constraints/affine") {
     for (const AffineOptions& options :
          {AffineOptions{.bits = 4}, AffineOptions{.bits = 2, .block_columns = 16, .asymmetric = true},
           AffineOptions{.bits = 8, .scope = Scope::channel}, AffineOptions{.bits = 4, .scope = Scope::tensor},
-          AffineOptions{.bits = 4, .scale_dtype = DType::f32}}) {
+          AffineOptions{.bits = 4, .scale_dtype = DType::f32}, AffineOptions{.bits = 8, .scale_dtype = DType::bf16},
+          AffineOptions{.bits = 4, .scope = Scope::tensor, .scale_dtype = DType::bf16}}) {
       const EncodingPtr weight = random_matrix(35, 75);
       const Solved solved = solve(weight, options);
       CAPTURE(describe(solved.encoding));

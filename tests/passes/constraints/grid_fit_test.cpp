@@ -65,6 +65,9 @@ class Judge {
   Grid make(float scale, float zero) const { return {scale, static_cast<int>(zero), spec_.bits}; }
 
   float stored(float scale) const {
+    if (spec_.scale_dtype == DType::bf16) {
+      return to_float(to_bfloat16(scale));
+    }
     return spec_.scale_dtype == DType::f16 ? to_float(to_half(std::clamp(scale, -65504.0F, 65504.0F))) : scale;
   }
 
@@ -159,7 +162,7 @@ TEST_SUITE("passes/constraints/grid_fit") {
       CAPTURE(hwy::TargetName(target));
       for (const int bits : {2, 4, 8}) {
         for (const bool asymmetric : {false, true}) {
-          for (const DType scale : {DType::f16, DType::f32}) {
+          for (const DType scale : {DType::f16, DType::bf16, DType::f32}) {
             for (const bool weighted : {false, true}) {
               const GridSpec spec{bits, asymmetric, scale};
               for (const Shape16& data : all_data(33)) {
