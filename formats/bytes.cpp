@@ -1,6 +1,7 @@
 #include "formats/bytes.h"
 
 #include <fcntl.h>
+#include <stdio.h>  // NOLINT(modernize-deprecated-headers): renameat2, which <cstdio> does not promise
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,6 +37,13 @@ void write_all(int descriptor, std::span<const std::byte> bytes, const std::file
 
 /// How the temporary files of this process are called, between the name of the file to be and a number.
 std::string temporary_mark() { return fmt::format(".tmp-{}-", ::getpid()); }
+
+/// Two files of one process may share a name in different folders, or follow one another.
+std::filesystem::path temporary_beside(std::filesystem::path path) {
+  static std::atomic<int> counter = 0;
+  path += temporary_mark() + std::to_string(counter++);
+  return path;
+}
 
 /// A rename is durable once its folder is synced. Some file systems cannot sync folders: that is no error.
 void sync_folder(const std::filesystem::path& folder) {
@@ -100,9 +108,7 @@ void release_pages(std::span<const std::byte> bytes) {
 }
 
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
-  static std::atomic<int> counter = 0;  // two files of one process may share a name in different folders
-  temporary_ = path_;
-  temporary_ += temporary_mark() + std::to_string(counter++);
+  temporary_ = temporary_beside(path_);
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor_ < 0) {
     throw io_error(path_, "create");
@@ -149,12 +155,55 @@ void AtomicFile::commit() {
   sync_folder(path_.parent_path());
 }
 
+AtomicFolder::AtomicFolder(std::filesystem::path path) : path_(std::move(path)), temporary_(temporary_beside(path_)) {
+  if (::mkdir(temporary_.c_str(), 0777) != 0) {
+    throw io_error(path_, "create");
+  }
+}
+
+AtomicFolder::~AtomicFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(temporary_, ignored);
+}
+
+void AtomicFolder::commit() {
+  sync_folder(temporary_);
+  if (std::filesystem::exists(path_)) {
+    replace_old();
+  } else if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    throw io_error(path_, "write");
+  }
+  sync_folder(path_.parent_path());
+}
+
+/// Leaves the old folder under the temporary name, which the destructor removes.
+void AtomicFolder::replace_old() {
+  if (::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0) {
+    return;
+  }
+  if (errno != EINVAL && errno != ENOSYS) {
+    throw io_error(path_, "replace");
+  }
+  std::filesystem::path old = path_;  // of another kind than temporary names: an interrupt is not to remove it
+  old += fmt::format(".old-{}", ::getpid());
+  if (::rename(path_.c_str(), old.c_str()) != 0) {
+    throw io_error(path_, "replace");
+  }
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    const Error error = io_error(path_, "replace");
+    ::rename(old.c_str(), path_.c_str());
+    throw error;
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(old, ignored);
+}
+
 void remove_temporaries(const std::filesystem::path& folder) noexcept {
   const std::string mark = temporary_mark();
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
     if (entry.path().filename().native().find(mark) != std::string::npos) {
-      std::filesystem::remove(entry.path(), ignored);
+      std::filesystem::remove_all(entry.path(), ignored);
     }
   }
 }

@@ -67,8 +67,27 @@ class AtomicFile : public Sink {
   int64_t written_ = 0;
 };
 
-/// Removes what AtomicFiles of this process have begun in `folder` and not committed: for the end by a signal, when no
-/// destructor runs. Reports nothing.
+/// A folder that is complete or absent: its files are written into `temporary()`, which lies beside it (as AtomicFiles,
+/// so that they are on disk), `commit` renames it. Whatever bears the folder's name then is replaced and removed; where
+/// the system can exchange two names there is no moment without a complete folder. Without a commit the temporary one
+/// is removed. Error io (with the path) for whatever the system refuses.
+class AtomicFolder {
+ public:
+  explicit AtomicFolder(std::filesystem::path path);
+  ~AtomicFolder();
+  AtomicFolder(const AtomicFolder&) = delete;
+  AtomicFolder& operator=(const AtomicFolder&) = delete;
+
+  const std::filesystem::path& temporary() const { return temporary_; }
+  void commit();
+
+ private:
+  void replace_old();
+  std::filesystem::path path_, temporary_;
+};
+
+/// Removes what AtomicFiles and AtomicFolders of this process have begun in `folder` and not committed: for the end by a
+/// signal, when no destructor runs. Reports nothing.
 void remove_temporaries(const std::filesystem::path& folder) noexcept;
 
 /// A whole small text file. Error io.

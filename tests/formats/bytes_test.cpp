@@ -31,6 +31,45 @@ TEST_SUITE("formats/bytes") {
     CHECK(folder.count() == 0);
   }
 
+  TEST_CASE("a folder appears whole, or not at all") {
+    const TemporaryFolder folder;
+    {
+      const AtomicFolder lost(folder.path() / "a");
+      write_text(lost.temporary() / "file", "lost");
+    }
+    CHECK(folder.count() == 0);
+    AtomicFolder made(folder.path() / "a");
+    write_text(made.temporary() / "file", "kept");
+    CHECK_FALSE(std::filesystem::exists(folder.path() / "a"));
+    made.commit();
+    CHECK(read_text(folder.path() / "a" / "file") == "kept");
+    CHECK(folder.count() == 1);
+  }
+
+  TEST_CASE("a folder replaces an older one as a whole") {
+    const TemporaryFolder folder;
+    std::filesystem::create_directory(folder.path() / "a");
+    write_text(folder.path() / "a" / "old", "old");
+    {
+      AtomicFolder made(folder.path() / "a");
+      write_text(made.temporary() / "new", "new");
+      CHECK(std::filesystem::exists(folder.path() / "a" / "old"));
+      made.commit();
+      CHECK(read_text(folder.path() / "a" / "new") == "new");
+      CHECK_FALSE(std::filesystem::exists(folder.path() / "a" / "old"));
+    }
+    CHECK(folder.count() == 1);
+  }
+
+  TEST_CASE("folders that are begun can be removed from outside, with all that is in them") {
+    const TemporaryFolder folder;
+    const AtomicFolder begun(folder.path() / "begun");
+    write_text(begun.temporary() / "file", "lost");
+    remove_temporaries(folder.path());
+    CHECK(folder.count() == 0);
+    CHECK_THROWS_AS(AtomicFolder("/nowhere/x"), Error);
+  }
+
   TEST_CASE("files that are begun and not committed can be removed from outside") {
     const TemporaryFolder folder;
     write_text(folder.path() / "done", "kept");
