@@ -4,22 +4,11 @@
 
 #include "formats/bytes.h"
 #include "formats/encoding.h"
+#include "formats/stream.h"
 
 namespace terse::onnx {
 
-// How the data of an initialiser reaches the file: in pieces, and pages of mapped files are given back behind them.
-
-/// As it lies.
-void stream_bytes(const Tensor& tensor, Sink& sink);
-
-/// A stack of `matrices` matrices stored [rows, columns], each written [columns, rows]. Elements of 1, 2, 4 or 8 bytes.
-struct Transposition {
-  int64_t matrices = 1, rows = 0, columns = 0;
-};
-void stream_transposed(const Tensor& tensor, const Transposition& t, Sink& sink);
-
-/// Rows of packed codes, each followed by zeros up to `row_bytes`.
-void stream_padded(const Tensor& codes, int64_t rows, int64_t row_bytes, Sink& sink);
+// What ONNX files want beside the plain streams of formats/stream.h.
 
 /// Zero points [rows / group_rows, groups] of `affine`, written for `rows` rows of `blocks` blocks, packed, every row
 /// from a fresh byte. A row has one zero point for all blocks or one a block.
