@@ -251,7 +251,10 @@ Action setup_compress(Arguments& arguments) {
   arguments.option("--report", "FILE.json", options->report, "where to write the report");
   arguments.flag("--dry-run", options->dry_run, "print what each weight would become and the size; write nothing");
   arguments.option("--seed", "N", options->seed, "for whatever draws random numbers; stored in OUT");
-  return [options](const Context& context) { return run(*options, context); };
+  return [options](const Context& context) {
+    options->output.drop_slashes();
+    return run(*options, context);
+  };
 }
 
 }  // namespace terse::cli

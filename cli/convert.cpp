@@ -43,7 +43,10 @@ Action setup_convert(Arguments& arguments) {
   declare_output(arguments, options->output);
   arguments.choice("--dtype", {"f32", "f16", "bf16"}, options->dtype, "the type to store float weights in");
   arguments.flag("--kv-cache", options->kv_cache, "give the graph inputs and outputs for a cache (checkpoints only)");
-  return [options](const Context& context) { return run(*options, context); };
+  return [options](const Context& context) {
+    options->output.drop_slashes();
+    return run(*options, context);
+  };
 }
 
 }  // namespace terse::cli

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -17,20 +18,57 @@ bool is_same_file(const fs::path& a, const fs::path& b) {
   return fs::equivalent(a, b, ignored);
 }
 
-/// A file can be made where this one is to be: its folder is there and may be written, and it is no folder or device.
-void check_place(const fs::path& path) {
+/// The folder that `path` is to be made in is there and may be written.
+void check_parent(const fs::path& path) {
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored)) {
     throw Error(Kind::io, "{}: the folder {} does not exist", path.string(), folder.string());
   }
+  if (::access(folder.c_str(), W_OK) != 0) {
+    throw Error(Kind::io, "{}: cannot write into the folder {}: {}", path.string(), folder.string(),
+                std::strerror(errno));
+  }
+}
+
+/// A file can be made where this one is to be.
+void check_place(const fs::path& path) {
+  check_parent(path);
+  std::error_code ignored;
   if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored)) {
     throw Error(Kind::usage, "{}: is {}, expected the name of a file", path.string(),
                 fs::is_directory(path, ignored) ? "a folder" : "no regular file");
   }
-  if (::access(folder.c_str(), W_OK) != 0) {
-    throw Error(Kind::io, "{}: cannot write into the folder {}: {}", path.string(), folder.string(),
-                std::strerror(errno));
+}
+
+/// True if `path` is `folder` or lies in it, links followed.
+bool is_inside(const fs::path& path, const fs::path& folder) {
+  std::error_code ignored;
+  const fs::path inner = fs::weakly_canonical(path, ignored), outer = fs::weakly_canonical(folder, ignored);
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+}
+
+/// A folder can be made, or replaced, where this one is to be: it has a name of its own, and the model stays as it is.
+void check_folder_place(const FormatRow& format, const fs::path& path, const fs::path& model) {
+  if (path.filename() == "." || path.filename() == ".." || !path.has_filename()) {
+    throw Error(Kind::usage, "{}: expected the name of a folder to make", path.string());
+  }
+  if (path.extension() == format.extension) {
+    throw Error(Kind::usage, "{}: a checkpoint is written as a folder, expected a name without {}", path.string(),
+                format.extension);
+  }
+  check_parent(path);
+  std::error_code ignored;
+  if (fs::exists(path, ignored) && !fs::is_directory(path, ignored)) {
+    throw Error(Kind::usage, "{}: is a file, expected the name of a folder", path.string());
+  }
+  const bool is_in_model = fs::is_directory(model, ignored) && is_inside(path, model);
+  if (is_in_model || is_inside(model, path)) {
+    throw Error(Kind::usage, "{}: {} the model {}, expected another folder to write", path.string(),
+                is_same_file(path, model) ? "is"
+                : is_in_model             ? "lies in"
+                                          : "holds",
+                model.string());
   }
 }
 
@@ -41,12 +79,19 @@ WriteOptions OutputOptions::write_options() const {
           .onnx_style = onnx_style == "standard" ? OnnxStyle::standard : OnnxStyle::contrib};
 }
 
+void OutputOptions::drop_slashes() {
+  while (path.size() > 1 && path.ends_with('/')) {
+    path.pop_back();
+  }
+}
+
 void declare_output(Arguments& arguments, OutputOptions& options) {
   std::string targets;
   for (const FormatRow& row : formats()) {
     targets += (targets.empty() ? "" : "|") + std::string(row.name);
   }
-  arguments.option("-o,--output", "OUT", options.path, "the file to write; its extension names the target");
+  arguments.option("-o,--output", "OUT", options.path,
+                   "the file to write, its extension names the target; without one: the folder of a checkpoint");
   arguments.require();
   arguments.option("--to", targets, options.target, "the target, whatever the extension");
   arguments.flag("--force", options.force, "replace OUT if it exists");
@@ -58,13 +103,17 @@ void declare_output(Arguments& arguments, OutputOptions& options) {
 const FormatRow& check_output(const OutputOptions& options, const fs::path& model) {
   const fs::path path = options.path;
   const FormatRow& format = options.target.empty() ? format_of(path) : get_format(options.target);
-  check_place(path);
+  format.is_folder ? check_folder_place(format, path, model) : check_place(path);
   if (is_same_file(path, model)) {
     throw Error(Kind::usage, "{}: is the model itself, expected another file to write", path.string());
   }
   std::error_code ignored;
-  if (!options.force && fs::exists(path, ignored)) {
+  const bool exists = fs::exists(path, ignored);
+  if (exists && !options.force) {
     throw Error(Kind::usage, "{}: exists already, --force replaces it", path.string());
+  }
+  if (exists && format.check_replaceable != nullptr) {
+    format.check_replaceable(path);
   }
   return format;
 }

@@ -17,6 +17,7 @@ struct OutputOptions {
   std::string onnx_style = "contrib";
 
   WriteOptions write_options() const;
+  void drop_slashes();  ///< at the end of a folder's name
 };
 
 void declare_output(Arguments& arguments, OutputOptions& options);

@@ -1,10 +1,19 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
+#include "formats/tensor.h"
+
 namespace terse {
+
+/// How a tensor lies in the files.
+struct StoredForm {
+  DType dtype = DType::undefined;  ///< undefined: as codes
+  bool in_out = false;             ///< stored [in, out] (GPT-2's Conv1D)
+};
 
 /// What a checkpoint says beside the graph that is built from it; what it takes to write it as a folder again.
 ///
@@ -16,7 +25,8 @@ struct Checkpoint {
   std::string config;                ///< config.json's text
   std::string_view family;           ///< a row of architectures::families()
   std::vector<std::string> tensors;  ///< names of the constants that are tensors of the checkpoint, ascending
-  std::vector<std::string> unused;   ///< tensors of its files that no model of this family computes with, ascending
+  std::map<std::string, StoredForm, std::less<>> stored;  ///< of `tensors`
+  std::vector<std::string> unused;  ///< tensors of its files that no model of this family computes with, ascending
 };
 
 }  // namespace terse

@@ -11,6 +11,7 @@
 #include "formats/onnx/reader.h"
 #include "formats/onnx/writer.h"
 #include "formats/safetensors/checkpoint.h"
+#include "formats/safetensors/folder_files.h"
 
 namespace terse {
 namespace {
@@ -44,6 +45,7 @@ constexpr std::array kFormats = {
         .layout = safetensors::layout,
         .write = safetensors::write,
         .check = safetensors::check,
+        .check_replaceable = safetensors::check_replaceable,
     },
 };
 

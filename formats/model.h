@@ -78,6 +78,8 @@ struct FormatRow {
   void (*write)(const Model& model, const std::filesystem::path& path, const WriteOptions& options);
   /// Error unsupported, naming tensor, target and what the target can hold, if a weight's encoding cannot be written.
   void (*check)(const Model& model, const WriteOptions& options);
+  /// Of formats that are folders: error usage if an old one holds what should not be removed with it.
+  void (*check_replaceable)(const std::filesystem::path& folder) = nullptr;
 };
 
 std::span<const FormatRow> formats();

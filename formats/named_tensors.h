@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "formats/bytes.h"
+#include "formats/encoding.h"
 #include "formats/tensor.h"
 
 namespace terse {
@@ -18,6 +19,7 @@ namespace terse {
 /// What the weight files of a checkpoint hold: tensors by name, views of the mapped files.
 struct NamedTensors {
   std::map<std::string, Tensor, std::less<>> tensors;
+  std::map<std::string, EncodingPtr, std::less<>> encoded;   ///< weights that several tensors of the files stand for
   std::map<std::string, std::string, std::less<>> metadata;  ///< of the first file
   std::vector<std::filesystem::path> files;
   int64_t file_bytes = 0;  ///< of all files

@@ -168,6 +168,18 @@ Tensor Tensor::reshaped(Shape shape) const {
   return tensor;
 }
 
+Tensor Tensor::reinterpreted(DType dtype, Shape shape) const {
+  const int64_t count = counted(shape);
+  if (packed_bytes(dtype, count) != static_cast<int64_t>(bytes_.size())) {
+    throw Error(Kind::input, "{} bytes cannot become {} {}", bytes_.size(), name(dtype), to_string(shape));
+  }
+  Tensor tensor = *this;
+  tensor.dtype_ = dtype;
+  tensor.count_ = count;
+  tensor.shape_ = std::move(shape);
+  return tensor;
+}
+
 Tensor to_f32(const Tensor& tensor) {
   if (tensor.dtype() == DType::f32) {
     return tensor.aligned();

@@ -141,6 +141,9 @@ class Tensor {
   /// The same bytes under another shape of the same count.
   Tensor reshaped(Shape shape) const;
 
+  /// The same bytes as elements of another type, which must fill them exactly.
+  Tensor reinterpreted(DType dtype, Shape shape) const;
+
  private:
   DType dtype_ = DType::undefined;
   Shape shape_;

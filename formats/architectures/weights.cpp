@@ -49,13 +49,16 @@ Shape stored_shape(Shape shape, Stored stored) {
 Weights::Weights(NamedTensors tensors, std::string_view prefix_that_may_be_missing)
     : tensors_(std::move(tensors)), prefix_(prefix_that_may_be_missing) {}
 
+bool Weights::is_there(const std::string& name) const {
+  return tensors_.tensors.contains(name) || tensors_.encoded.contains(name);
+}
+
 std::optional<std::string> Weights::find_name(std::string_view name) const {
   for (const std::string& spelling : spellings(name)) {
-    if (tensors_.tensors.contains(spelling)) {
+    if (is_there(spelling)) {
       return spelling;
     }
-    if (!prefix_.empty() && spelling.starts_with(prefix_) &&
-        tensors_.tensors.contains(spelling.substr(prefix_.size()))) {
+    if (!prefix_.empty() && spelling.starts_with(prefix_) && is_there(spelling.substr(prefix_.size()))) {
       return spelling.substr(prefix_.size());
     }
   }
@@ -66,18 +69,43 @@ bool Weights::has(std::string_view name) const { return find_name(name).has_valu
 
 const Tensor* Weights::find(std::string_view name) const {
   const auto found = find_name(name);
-  return found ? &tensors_.tensors.find(*found)->second : nullptr;
+  const auto tensor = found ? tensors_.tensors.find(*found) : tensors_.tensors.end();
+  return tensor == tensors_.tensors.end() ? nullptr : &tensor->second;
 }
 
 std::optional<Shape> Weights::find_shape(std::string_view name) const {
-  const Tensor* tensor = find(name);
-  return tensor == nullptr ? std::nullopt : std::optional(tensor->shape());
+  if (const Tensor* tensor = find(name)) {
+    return tensor->shape();
+  }
+  const auto found = find_name(name);
+  return found ? std::optional(tensors_.encoded.find(*found)->second->shape) : std::nullopt;
 }
 
 void Weights::leave(std::string_view name) {
   if (const auto found = find_name(name)) {
     left_.insert(*found);
   }
+}
+
+EncodingPtr Weights::encode(const std::string& name, const Shape& shape, std::string_view shape_source,
+                            Stored stored) const {
+  const auto encoded = tensors_.encoded.find(name);
+  const bool has_codes = encoded != tensors_.encoded.end();
+  const Shape expected = has_codes ? shape : stored_shape(shape, stored);
+  const Shape& found = has_codes ? encoded->second->shape : find(name)->shape();
+  if (found != expected) {
+    throw Error(Kind::input, "tensor {} has shape {}, expected {} by {}", name, to_string(found), to_string(expected),
+                shape_source);
+  }
+  if (has_codes) {
+    return encoded->second;
+  }
+  const Tensor& tensor = *find(name);
+  if (!is_float(tensor.dtype())) {
+    throw Error(Kind::unsupported, "tensor {} has type {}, expected f32, f16, bf16 or f64", name,
+                terse::name(tensor.dtype()));
+  }
+  return stored == Stored::in_out ? make_dense_transposed(tensor) : make_dense(tensor);
 }
 
 ValueId Weights::get(Graph& graph, std::string_view name, const Shape& shape, std::string_view shape_source,
@@ -90,17 +118,7 @@ ValueId Weights::get(Graph& graph, std::string_view name, const Shape& shape, st
   if (const auto before = handed_out_.find(*found); before != handed_out_.end()) {
     return before->second;
   }
-  const Tensor& tensor = tensors_.tensors.find(*found)->second;
-  if (tensor.shape() != stored_shape(shape, stored)) {
-    throw Error(Kind::input, "tensor {} has shape {}, expected {} by {}", *found, to_string(tensor.shape()),
-                to_string(stored_shape(shape, stored)), shape_source);
-  }
-  if (!is_float(tensor.dtype())) {
-    throw Error(Kind::unsupported, "tensor {} has type {}, expected f32, f16, bf16 or f64", *found,
-                terse::name(tensor.dtype()));
-  }
-  const ValueId id =
-      graph.add_constant(*found, stored == Stored::in_out ? make_dense_transposed(tensor) : make_dense(tensor));
+  const ValueId id = graph.add_constant(*found, encode(*found, shape, shape_source, stored));
   graph.value(id).type = ValueType{.dtype = DType::f32, .shape = {}};
   handed_out_.emplace(*found, id);
   return id;
@@ -130,11 +148,14 @@ std::vector<std::string> Weights::used() const {
 
 std::vector<std::string> Weights::unused() const {
   std::vector<std::string> names;
-  for (const auto& [name, tensor] : tensors_.tensors) {
-    if (!handed_out_.contains(name)) {
-      names.push_back(name);
+  const auto add = [&](const auto& entry) {
+    if (!handed_out_.contains(entry.first)) {
+      names.push_back(entry.first);
     }
-  }
+  };
+  std::ranges::for_each(tensors_.tensors, add);
+  std::ranges::for_each(tensors_.encoded, add);
+  std::ranges::sort(names);
   return names;
 }
 

@@ -52,7 +52,9 @@ class Weights {
   const NamedTensors& tensors() const { return tensors_; }
 
  private:
+  bool is_there(const std::string& name) const;
   std::optional<std::string> find_name(std::string_view name) const;
+  EncodingPtr encode(const std::string& name, const Shape& shape, std::string_view shape_source, Stored stored) const;
 
   NamedTensors tensors_;
   std::string prefix_;
