@@ -107,8 +107,8 @@ def test_a_cast_folder_loads_in_its_type(checkpoints, family, dtype, tmp_path):
 @pytest.mark.parametrize("pipeline", PIPELINES)
 def test_a_quantized_folder_computes_in_transformers_what_it_does_in_terse(checkpoints, family, pipeline, tmp_path):
     folder, out = checkpoints(family), tmp_path / "out"
-    if pipeline == "two-bits" and family == "distilbert":
-        pytest.skip("one family of each kind is enough for 2 bits")
+    if pipeline == "zero-points" and family == "distilbert":
+        pytest.skip("compressed-tensors 0.20 cannot unpack zero points of fewer rows than a word holds: its classifier has three")
     terse("compress", folder, "-o", out, *PIPELINES[pipeline])
     check_agreement(family, out, arrays(folder / "inputs.npz"), tmp_path)
     assert any(name.endswith(".weight_packed") for name in load_file(out / "model.safetensors"))
