@@ -16,14 +16,20 @@ struct ConvertOptions {
   bool kv_cache = false;
 };
 
-ExitCode run(const ConvertOptions& options, const Context& context) {
-  if (options.kv_cache) {
+Model open(const ConvertOptions& options) {
+  const auto cache = options.kv_cache ? KeyValueCache::inputs_and_outputs : KeyValueCache::none;
+  Model model = open_model(options.model, {.cache = cache});
+  if (options.kv_cache && model.checkpoint == nullptr) {
     throw Error(Kind::unsupported, "--kv-cache: {}: a cache is built from an architecture, which a graph does not name",
                 options.model);
   }
+  return model;
+}
+
+ExitCode run(const ConvertOptions& options, const Context& context) {
   const FormatRow& format = check_output(options.output, options.model);
   context.interrupts.will_write(options.output.path);
-  Model model = open_model(options.model);
+  Model model = open(options);
   if (!options.dtype.empty()) {
     passes::run_pipeline(passes::parse_recipe("cast,dtype=" + options.dtype), model, {});
   }

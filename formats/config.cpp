@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "formats/error.h"
 
@@ -84,7 +85,16 @@ float positive_or(const JsonField& config, std::string_view key, float fallback)
   return field ? check_positive(*field) : fallback;
 }
 
-HeadSizes read_heads(const JsonField& config, int64_t hidden) {
+int64_t read_head_size(const JsonField& config, std::string_view hidden_key, std::string_view heads_key) {
+  const int64_t hidden = get_size(config, hidden_key);
+  const int64_t heads = get_size(config, heads_key);
+  if (hidden % heads != 0) {
+    throw Error(Kind::input, "{} {} is no multiple of {} {}", hidden_key, hidden, heads_key, heads);
+  }
+  return hidden / heads;
+}
+
+HeadSizes read_heads(const JsonField& config) {
   HeadSizes sizes{.heads = get_size(config, "num_attention_heads")};
   sizes.kv_heads = size_or(config, "num_key_value_heads", sizes.heads);
   if (sizes.heads % sizes.kv_heads != 0) {
@@ -92,11 +102,8 @@ HeadSizes read_heads(const JsonField& config, int64_t hidden) {
                 sizes.kv_heads);
   }
   const auto head_size = config.find("head_dim");
-  if (!head_size && hidden % sizes.heads != 0) {
-    throw Error(Kind::input, "hidden_size {} is no multiple of num_attention_heads {}, and there is no head_dim",
-                hidden, sizes.heads);
-  }
-  sizes.head_size = head_size ? head_size->whole(1, kGreatestSize) : hidden / sizes.heads;
+  sizes.head_size =
+      head_size ? head_size->whole(1, kGreatestSize) : read_head_size(config, "hidden_size", "num_attention_heads");
   return sizes;
 }
 
@@ -121,9 +128,10 @@ RopeConfig read_rope(const JsonField& config, double default_theta) {
   return rope;
 }
 
-std::vector<int64_t> read_windows(const JsonField& config, int64_t layers) {
+std::vector<int64_t> read_windows(const JsonField& config, int64_t layers, int64_t absent) {
   const bool is_used = config.flag_or("use_sliding_window", true);
-  const int64_t window = is_used ? size_or(config, "sliding_window", 0) : 0;
+  const bool is_there = config.value().contains("sliding_window");  // null counts
+  const int64_t window = is_used ? size_or(config, "sliding_window", is_there ? 0 : absent) : 0;
   std::vector<int64_t> windows(static_cast<size_t>(layers), window);
   const auto types = config.find("layer_types");
   if (!types) {

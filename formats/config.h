@@ -28,12 +28,15 @@ float number_or(const JsonField& config, std::string_view key, float fallback);
 /// A number above 0, not infinite.
 float positive_or(const JsonField& config, std::string_view key, float fallback);
 
+/// The dimensions of a head: hidden_key / heads_key, which must be whole.
+int64_t read_head_size(const JsonField& config, std::string_view hidden_key, std::string_view heads_key);
+
 struct HeadSizes {
   int64_t heads = 0, kv_heads = 0, head_size = 0;
 };
 
-/// num_attention_heads; num_key_value_heads, absent: as many; head_dim, absent: hidden / heads.
-HeadSizes read_heads(const JsonField& config, int64_t hidden);
+/// num_attention_heads; num_key_value_heads, absent: as many; head_dim, absent: hidden_size / heads.
+HeadSizes read_heads(const JsonField& config);
 
 /// Rotary positions: `rope_parameters` of transformers 5, or `rope_theta`, `rope_scaling`, `partial_rotary_factor`.
 struct RopeConfig {
@@ -48,8 +51,8 @@ struct RopeConfig {
 RopeConfig read_rope(const JsonField& config, double default_theta = 10000);
 
 /// The attention window of each layer by `layer_types`, `sliding_window`, `use_sliding_window`; 0: it sees everything.
-/// Without layer_types all layers have the window.
-std::vector<int64_t> read_windows(const JsonField& config, int64_t layers);
+/// Without layer_types all layers have the window. `absent`: the window if there is no such key; null is none.
+std::vector<int64_t> read_windows(const JsonField& config, int64_t layers, int64_t absent = 0);
 
 /// A token's id, such as `pad_token_id`; nothing if it is absent or negative.
 std::optional<int64_t> find_token(const JsonField& config, std::string_view key);

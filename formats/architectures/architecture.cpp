@@ -16,7 +16,9 @@ constexpr int64_t kIrVersion = 10;  // what opset 23 asks for at least: 4-bit ty
 constexpr std::array kFamilies = {
     &kBert,
     &kDistilbert,
+    &kGpt2,
     &kLlama,
+    &kMistral,
 };
 
 std::string known_families() {

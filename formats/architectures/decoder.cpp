@@ -213,6 +213,12 @@ class DecoderBuilder {
 
 }  // namespace
 
+void set_windows(DecoderTraits& traits, const std::vector<int64_t>& windows) {
+  for (size_t layer = 0; layer < traits.layers.size(); ++layer) {
+    traits.layers[layer].window = windows.at(layer);
+  }
+}
+
 Graph build_decoder(const DecoderTraits& traits, Weights& weights, Head head, const OpenOptions& options) {
   return DecoderBuilder(traits, weights, options).build(head);
 }

@@ -65,6 +65,9 @@ struct DecoderTraits {
   std::optional<int64_t> padding;  ///< the id of the padding token, by which a sequence's last token is found
 };
 
+/// One window (0: none) for each layer, as read_windows gives them.
+void set_windows(DecoderTraits& traits, const std::vector<int64_t>& windows);
+
 /// The graph of a decoder.
 ///
 /// Inputs:   input_ids, attention_mask, i64 [batch, sequence]; positions are counted from 0 in every row.

@@ -12,7 +12,7 @@ DecoderTraits read_llama_like(const JsonField& config) {
   DecoderTraits traits;
   traits.vocabulary = {get_size(config, "vocab_size"), "vocab_size"};
   traits.hidden = {get_size(config, "hidden_size"), "hidden_size"};
-  const HeadSizes heads = read_heads(config, traits.hidden.value);
+  const HeadSizes heads = read_heads(config);
   const DecoderLayer layer = {
       .attention = {.heads = heads.heads, .kv_heads = heads.kv_heads, .head_size = heads.head_size},
       .inner = get_size(config, "intermediate_size")};

@@ -8,6 +8,8 @@ namespace terse::architectures {
 
 extern const FamilyRow kBert;
 extern const FamilyRow kDistilbert;
+extern const FamilyRow kGpt2;
 extern const FamilyRow kLlama;
+extern const FamilyRow kMistral;
 
 }  // namespace terse::architectures

@@ -34,13 +34,13 @@ TEST_SUITE("formats/config") {
       std::string_view text;
       HeadSizes expected;
     } rows[] = {
-        {R"({"num_attention_heads": 4})", {4, 4, 16}},
-        {R"({"num_attention_heads": 4, "num_key_value_heads": 2})", {4, 2, 16}},
-        {R"({"num_attention_heads": 4, "num_key_value_heads": null, "head_dim": 32})", {4, 4, 32}},
+        {R"({"hidden_size": 64, "num_attention_heads": 4})", {4, 4, 16}},
+        {R"({"hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2})", {4, 2, 16}},
+        {R"({"hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": null, "head_dim": 32})", {4, 4, 32}},
     };
     for (const auto& row : rows) {
       CAPTURE(row.text);
-      const HeadSizes sizes = read_heads(Config(row.text).root(), 64);
+      const HeadSizes sizes = read_heads(Config(row.text).root());
       CHECK(sizes.heads == row.expected.heads);
       CHECK(sizes.kv_heads == row.expected.kv_heads);
       CHECK(sizes.head_size == row.expected.head_size);
@@ -87,8 +87,13 @@ TEST_SUITE("formats/config") {
     }
   }
 
+  TEST_CASE("a window that is left out is the family's, null is none") {
+    CHECK(read_windows(Config("{}").root(), 1, 9) == std::vector<int64_t>{9});
+    CHECK(read_windows(Config(R"({"sliding_window": null})").root(), 1, 9) == std::vector<int64_t>{0});
+  }
+
   TEST_CASE("a hostile configuration is an error that names key, found and expected") {
-    const auto heads = [](const JsonField& config) { read_heads(config, 64); };
+    const auto heads = [](const JsonField& config) { read_heads(config); };
     const auto rope = [](const JsonField& config) { read_rope(config); };
     const auto windows = [](const JsonField& config) { read_windows(config, 2); };
     const auto layers = [](const JsonField& config) { get_layers(config, "n"); };
@@ -99,11 +104,12 @@ TEST_SUITE("formats/config") {
       std::string_view message;
     } rows[] = {
         {R"({})", heads, "'num_attention_heads' is missing"},
-        {R"({"num_attention_heads": 0})", heads, "num_attention_heads: 0 is not from 1 to 16777216"},
-        {R"({"num_attention_heads": 4.0})", heads, "num_attention_heads: found a number, expected a whole number"},
-        {R"({"num_attention_heads": 5})", heads,
-         "hidden_size 64 is no multiple of num_attention_heads 5, and there is no head_dim"},
-        {R"({"num_attention_heads": 4, "num_key_value_heads": 3})", heads,
+        {R"({"hidden_size": 64, "num_attention_heads": 0})", heads, "num_attention_heads: 0 is not from 1 to 16777216"},
+        {R"({"hidden_size": 64, "num_attention_heads": 4.0})", heads,
+         "num_attention_heads: found a number, expected a whole number"},
+        {R"({"hidden_size": 64, "num_attention_heads": 5})", heads,
+         "hidden_size 64 is no multiple of num_attention_heads 5"},
+        {R"({"hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 3})", heads,
          "num_attention_heads 4 is no multiple of num_key_value_heads 3"},
         {R"({"n": 18446744073709551615})", layers, "n: 18446744073709551615 is not from 1 to 4096"},
         {R"({"eps": -1e-5})", epsilon, "eps: -1e-05 is not above 0"},
