@@ -3,7 +3,7 @@
 // IQ4_NL: 32 indices into a fixed table of 16 levels, one scale.
 //   Layout     d f16, qs[16] as Q4_0
 //   Range      (-127 to 113) * d; the level nearest to zero is 1 * d
-//   Precision  0.55 % of the variance of normal numbers
+//   Precision  0.53 % of the variance of normal numbers, as passes/constraints fits them
 //   Cost       4.5 bits a number
 
 namespace terse {

@@ -4,7 +4,7 @@
 //   Layout     scales[16]: scale in the low nibble, minimum in the high one; qs[64]; d f16; dmin f16. In each half of
 //              qs byte l holds elements l, l + 32, l + 64, l + 96 of 128, the first in the low bits
 //   Range      d * scale * (0 to 3) - dmin * min
-//   Precision  7 % of the variance of normal numbers
+//   Precision  6.7 % of the variance of normal numbers, as passes/constraints fits them
 //   Cost       2.625 bits a number
 
 namespace terse {

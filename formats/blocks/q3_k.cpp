@@ -5,7 +5,7 @@
 //              Scales are stored + 32: the low nibbles of bytes 0 to 7 are the low 4 bits of the first eight, the high
 //              nibbles those of the others; byte 8 + j holds the upper two bits of scales j, j + 4, j + 8, j + 12
 //   Range      d * scale * (-4 to 3)
-//   Precision  2.6 % of the variance of normal numbers
+//   Precision  2.1 % of the variance of normal numbers, as passes/constraints fits them
 //   Cost       3.4375 bits a number
 
 namespace terse {

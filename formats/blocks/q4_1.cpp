@@ -3,7 +3,7 @@
 // Q4_1: 32 codes of 4 bits, a scale and a minimum.
 //   Layout     d f16, m f16, qs[16] as Q4_0
 //   Range      m + (0 to 15) * d; holds zero only if it is one of these
-//   Precision  0.55 % of the variance of normal numbers
+//   Precision  0.48 % of the variance of normal numbers, as passes/constraints fits them
 //   Cost       5 bits a number
 
 namespace terse {

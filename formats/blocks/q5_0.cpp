@@ -1,8 +1,10 @@
 #include "formats/blocks/block_bits.h"
 
 // Q5_0: 32 codes of 5 bits around 16, one scale.
-//   Layout     d f16, qh[4], qs[16]: nibbles as Q4_0; bit j of qh (as a number of 32 bits) is the fifth bit of element
-//   j Range      (-16 to 15) * d Precision  0.17 % of the variance of normal numbers Cost       5.5 bits a number
+//   Layout     d f16, qh[4], qs[16]: nibbles as Q4_0; bit j of qh, a number of 32 bits, is the fifth bit of element j
+//   Range      (-16 to 15) * d
+//   Precision  0.16 % of the variance of normal numbers, as passes/constraints fits them
+//   Cost       5.5 bits a number
 
 namespace terse {
 

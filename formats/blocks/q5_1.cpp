@@ -3,7 +3,7 @@
 // Q5_1: 32 codes of 5 bits, a scale and a minimum.
 //   Layout     d f16, m f16, qh[4], qs[16] as Q5_0
 //   Range      m + (0 to 31) * d; holds zero only if it is one of these
-//   Precision  0.14 % of the variance of normal numbers
+//   Precision  0.11 % of the variance of normal numbers, as passes/constraints fits them
 //   Cost       6 bits a number
 
 namespace terse {

@@ -5,7 +5,7 @@
 //              ql[l] holds the low nibbles of elements l (low) and l + 64 (high), ql[l + 32] those of l + 32 and l +
 //              96; qh[l] the upper two bits of l, l + 32, l + 64, l + 96, the first in the low bits
 //   Range      d * scale * (-32 to 31)
-//   Precision  0.035 % of the variance of normal numbers
+//   Precision  0.029 % of the variance of normal numbers, as passes/constraints fits them
 //   Cost       6.5625 bits a number
 
 namespace terse {
