@@ -75,6 +75,9 @@ class EncodedConstraint : public Constraint {
   /// The encoding without data. Before `finish`.
   virtual Encoding plan() const = 0;
 
+  /// Whether zeros stay exactly zero, whatever stands around them.
+  virtual bool holds_zero() const { return true; }
+
   /// Makes room for the data. Once, before any panel begins.
   virtual void allocate() = 0;
 
@@ -87,7 +90,7 @@ class EncodedConstraint : public Constraint {
 };
 
 /// Masks, then an encoded constraint over what they leave: fits from left to right and snaps through all. Zeros that a
-/// mask makes stay exactly zero, since every EncodedConstraint holds zero.
+/// mask makes stay exactly zero if the encoded constraint holds zero.
 class Composition : public Constraint {
  public:
   Composition(std::vector<std::unique_ptr<Constraint>> masks, EncodedConstraint& last);

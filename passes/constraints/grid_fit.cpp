@@ -5,6 +5,8 @@
 #include <hwy/foreach_target.h>  // compiles what follows once for every instruction set
 #include <hwy/highway.h>
 
+#include "passes/constraints/half_lanes-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace terse::passes::HWY_NAMESPACE {
 
@@ -14,20 +16,6 @@ using D = hn::CappedTag<float, kGridLanes>;
 using V = hn::Vec<D>;
 
 // Products and sums are rounded one by one (no fused multiply-add), for the same bits everywhere.
-
-/// A scale as f16 stores it, at most the largest f16.
-HWY_INLINE V round_to_half(V x) {
-  const D d;
-  const hn::RebindToUnsigned<D> du;
-  const V magnitude = hn::Abs(x);
-  const auto bits = hn::BitCast(du, magnitude);
-  const auto odd = hn::And(hn::ShiftRight<13>(bits), hn::Set(du, 1U));
-  const auto rounded = hn::AndNot(hn::Set(du, 0x1fffU), hn::Add(bits, hn::Add(hn::Set(du, 0xfffU), odd)));
-  // Below 2^-14 f16 has a fixed step of 2^-24, which is the last place of 0.5.
-  const V subnormal = hn::Sub(hn::Add(magnitude, hn::Set(d, 0.5F)), hn::Set(d, 0.5F));
-  const V half = hn::IfThenElse(hn::Lt(magnitude, hn::Set(d, 0x1p-14F)), subnormal, hn::BitCast(d, rounded));
-  return hn::CopySign(hn::Min(half, hn::Set(d, 65504.0F)), x);
-}
 
 /// A scale as bf16 stores it: to the nearest, ties to even. Scales are finite and far below the largest bf16.
 HWY_INLINE V round_to_bfloat16(V x) {
@@ -100,7 +88,7 @@ class Search {
   V load(int64_t column) const { return hn::Load(D(), blocks_.values + column * kGridLanes); }
 
   V stored(V scale) const {
-    return spec_.scale_dtype == DType::f16    ? round_to_half(scale)
+    return spec_.scale_dtype == DType::f16    ? round_to_half(D(), scale)
            : spec_.scale_dtype == DType::bf16 ? round_to_bfloat16(scale)
                                               : scale;
   }

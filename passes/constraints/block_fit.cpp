@@ -1,0 +1,349 @@
+#include "passes/constraints/block_fit.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "passes/constraints/block_fit.cpp"
+#include <hwy/foreach_target.h>  // compiles what follows once for every instruction set
+#include <hwy/highway.h>
+
+#include "passes/constraints/block_lanes-inl.h"
+#include "passes/constraints/half_lanes-inl.h"
+#include "passes/constraints/sub_block_search-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace terse::passes::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// Everything of some blocks that codes do not hold.
+struct LaneParts {
+  Lanes scale, min;
+  Lanes scales[kMostSubBlocks], mins[kMostSubBlocks];
+};
+
+template <class Levels, bool kHasMin, bool kWeighted>
+class BlockSearch {
+ public:
+  BlockSearch(const BlockCodec& codec, const BlockLanes& lanes)
+      : codec_(codec), levels_(codec), lanes_(lanes), sub_blocks_(static_cast<size_t>(codec.sub_blocks())) {}
+
+  const LaneParts& run() {
+    constexpr int kRounds = 3;
+    SubBlockSearch<Levels, kHasMin, kWeighted> search(codec_, levels_, lanes_);
+    for (size_t j = 0; j < sub_blocks_; ++j) {
+      alone_[j] = search.run(static_cast<int64_t>(j));
+    }
+    best_error_ = all(3e38F);
+    if (!has_multiples()) {
+      now_.scale = stored(alone_[0].plain_scale);
+      now_.min = kHasMin ? stored(alone_[0].plain_min) : zero();
+      fit_multiples();
+    }
+    now_.scale = choose_scale();
+    now_.min = choose_min();
+    for (int round = 0; round < kRounds; ++round) {
+      fit_multiples();
+      refit();
+    }
+    return best_;
+  }
+
+ private:
+  bool has_multiples() const { return codec_.scales.high > 1; }
+  bool has_min_multiples() const { return kHasMin && codec_.mins.high > 1; }
+
+  Lanes whole_scale(Lanes x) const {
+    return limit(hn::Round(x), static_cast<float>(codec_.scales.low), static_cast<float>(codec_.scales.high));
+  }
+  Lanes whole_min(Lanes x) const { return limit(hn::Round(x), 0, static_cast<float>(codec_.mins.high)); }
+
+  static Lanes stored(Lanes x) { return round_to_half(LaneTag(), x); }
+
+  /// Half the second derivative of a sub-block's error by its scale, its minimum always the best one.
+  Lanes curvature(size_t j) const {
+    const LevelSums& s = alone_[j].sums;
+    return kHasMin ? hn::Sub(s.qq, ratio(hn::Mul(s.q, s.q), alone_[j].weight)) : s.qq;
+  }
+
+  /// The step of which all targets are nearly whole multiples, as far as their errors count. `round` makes multiples of
+  /// quotients, `extreme` is the largest one.
+  template <class Round, class Count>
+  Lanes choose_step(const Lanes* targets, Lanes peak, float extreme, const Round& round, const Count& count) const {
+    Lanes best = zero(), best_cost = all(3e38F);
+    for (const float part : multiple_candidates()) {
+      const Lanes step = stored(hn::Mul(peak, all(1 / (extreme * part))));
+      const Lanes inverse = ratio(all(1.0F), step);
+      Lanes cost = zero();
+      for (size_t j = 0; j < sub_blocks_; ++j) {
+        const Lanes miss = hn::Sub(targets[j], hn::Mul(step, round(hn::Mul(targets[j], inverse))));
+        cost = hn::Add(cost, hn::Mul(count(j), hn::Mul(miss, miss)));
+      }
+      const auto better = hn::Lt(cost, best_cost);
+      best_cost = hn::IfThenElse(better, cost, best_cost);
+      best = hn::IfThenElse(better, step, best);
+    }
+    return best;
+  }
+
+  Lanes choose_scale() const {
+    if (!has_multiples()) {
+      return stored(alone_[0].scale);
+    }
+    Lanes targets[kMostSubBlocks], curvatures[kMostSubBlocks], peak = zero();
+    for (size_t j = 0; j < sub_blocks_; ++j) {
+      targets[j] = alone_[j].scale;
+      curvatures[j] = curvature(j);
+      peak = hn::IfThenElse(hn::Gt(hn::Abs(targets[j]), hn::Abs(peak)), targets[j], peak);
+    }
+    const int extreme = codec_.scales.low < 0 ? codec_.scales.low : codec_.scales.high;
+    return choose_step(
+        targets, peak, static_cast<float>(extreme), [&](Lanes x) { return whole_scale(x); },
+        [&](size_t j) { return curvatures[j]; });
+  }
+
+  /// The best minimum of a sub-block if its scale is that.
+  Lanes min_for(size_t j, Lanes scale) const {
+    const SubBlockFit& fit = alone_[j];
+    const Lanes change = hn::Mul(hn::Sub(scale, fit.scale), ratio(fit.sums.q, fit.weight));
+    return hn::Max(hn::Add(fit.min, change), zero());
+  }
+
+  Lanes choose_min() const {
+    if (!has_min_multiples()) {
+      return kHasMin ? stored(alone_[0].min) : zero();
+    }
+    const Lanes inverse = ratio(all(1.0F), now_.scale);
+    Lanes targets[kMostSubBlocks], peak = zero();
+    for (size_t j = 0; j < sub_blocks_; ++j) {
+      targets[j] = min_for(j, hn::Mul(now_.scale, whole_scale(hn::Mul(alone_[j].scale, inverse))));
+      peak = hn::Max(peak, targets[j]);
+    }
+    return choose_step(
+        targets, peak, static_cast<float>(codec_.mins.high), [&](Lanes x) { return whole_min(x); },
+        [&](size_t j) { return alone_[j].weight; });
+  }
+
+  /// A sub-block rounded with these multiples.
+  struct Trial {
+    Lanes scale, min, error;
+    LevelSums sums;
+  };
+
+  Trial sweep(size_t j, Lanes scale_multiple, Lanes min_multiple) const {
+    const Lanes scale = hn::Mul(now_.scale, scale_multiple), min = hn::Mul(now_.min, min_multiple);
+    const Lanes inverse = ratio(all(1.0F), scale);
+    Trial trial{scale_multiple, min_multiple, zero(), {zero(), zero(), zero()}};
+    const auto begin = static_cast<int64_t>(j) * codec_.sub_elements;
+    for (int64_t c = begin; c < begin + codec_.sub_elements; ++c) {
+      const Lanes w = lanes_.value(c);
+      const Lanes q = levels_.nearest(hn::Mul(kHasMin ? hn::Add(w, min) : w, inverse));
+      const Lanes product = hn::Mul(q, scale);
+      const Lanes miss = hn::Sub(w, kHasMin ? hn::Sub(product, min) : product);
+      trial.error = hn::Add(trial.error, hn::Mul(miss, lanes_.template weigh<kWeighted>(c, miss)));
+      const Lanes hq = lanes_.template weigh<kWeighted>(c, q);
+      if constexpr (kHasMin) {
+        trial.sums.q = hn::Add(trial.sums.q, hq);
+      }
+      trial.sums.qq = hn::Add(trial.sums.qq, hn::Mul(q, hq));
+      trial.sums.wq = hn::Add(trial.sums.wq, hn::Mul(w, hq));
+    }
+    return trial;
+  }
+
+  static void keep_better(const Trial& trial, Trial& best) {
+    const auto better = hn::Lt(trial.error, best.error);
+    best.error = hn::IfThenElse(better, trial.error, best.error);
+    best.scale = hn::IfThenElse(better, trial.scale, best.scale);
+    best.min = hn::IfThenElse(better, trial.min, best.min);
+    best.sums.q = hn::IfThenElse(better, trial.sums.q, best.sums.q);
+    best.sums.qq = hn::IfThenElse(better, trial.sums.qq, best.sums.qq);
+    best.sums.wq = hn::IfThenElse(better, trial.sums.wq, best.sums.wq);
+  }
+
+  /// The multiple that is nearest to the best minimum for the levels of a trial.
+  Lanes better_min(size_t j, const Trial& trial, Lanes inverse_min) const {
+    const Lanes scale = hn::Mul(now_.scale, trial.scale);
+    const Lanes min = ratio(hn::Sub(hn::Mul(scale, trial.sums.q), alone_[j].w), alone_[j].weight);
+    return whole_min(hn::Mul(min, inverse_min));
+  }
+
+  Trial fit_sub_block(size_t j, Lanes inverse_scale, Lanes inverse_min) const {
+    constexpr float kNeighbours[] = {0, -1, 1};
+    const Lanes middle = has_multiples() ? whole_scale(hn::Mul(alone_[j].scale, inverse_scale)) : all(1.0F);
+    Trial best{middle, zero(), all(3e38F), {zero(), zero(), zero()}};
+    for (const float neighbour : kNeighbours) {
+      const Lanes scale = has_multiples() ? whole_scale(hn::Add(middle, all(neighbour))) : middle;
+      const Lanes min = has_min_multiples() ? whole_min(hn::Mul(min_for(j, hn::Mul(now_.scale, scale)), inverse_min))
+                                            : all(kHasMin ? 1.0F : 0.0F);
+      const Trial trial = sweep(j, scale, min);
+      keep_better(trial, best);
+      if (has_min_multiples()) {
+        keep_better(sweep(j, scale, better_min(j, trial, inverse_min)), best);
+      }
+      if (!has_multiples()) {
+        break;
+      }
+    }
+    return best;
+  }
+
+  /// The best multiples for the block's scale and minimum as they are; what to refit those from.
+  void fit_multiples() {
+    const Lanes inverse_scale = ratio(all(1.0F), now_.scale), inverse_min = ratio(all(1.0F), now_.min);
+    Lanes error = zero();
+    aa_ = ab_ = bb_ = wa_ = wb_ = zero();
+    for (size_t j = 0; j < sub_blocks_; ++j) {
+      const Trial trial = fit_sub_block(j, inverse_scale, inverse_min);
+      now_.scales[j] = trial.scale;
+      now_.mins[j] = trial.min;
+      error = hn::Add(error, trial.error);
+      aa_ = hn::Add(aa_, hn::Mul(trial.sums.qq, hn::Mul(trial.scale, trial.scale)));
+      wa_ = hn::Add(wa_, hn::Mul(trial.sums.wq, trial.scale));
+      if constexpr (kHasMin) {
+        ab_ = hn::Add(ab_, hn::Mul(trial.sums.q, hn::Mul(trial.scale, trial.min)));
+        bb_ = hn::Add(bb_, hn::Mul(alone_[j].weight, hn::Mul(trial.min, trial.min)));
+        wb_ = hn::Add(wb_, hn::Mul(alone_[j].w, trial.min));
+      }
+    }
+    keep_if_better(error);
+  }
+
+  void keep_if_better(Lanes error) {
+    const auto better = hn::Lt(error, best_error_);
+    best_error_ = hn::IfThenElse(better, error, best_error_);
+    best_.scale = hn::IfThenElse(better, now_.scale, best_.scale);
+    best_.min = hn::IfThenElse(better, now_.min, best_.min);
+    for (size_t j = 0; j < sub_blocks_; ++j) {
+      best_.scales[j] = hn::IfThenElse(better, now_.scales[j], best_.scales[j]);
+      best_.mins[j] = hn::IfThenElse(better, now_.mins[j], best_.mins[j]);
+    }
+  }
+
+  /// Scale and minimum by least squares, for w = scale * a - min * b with a = multiple * level, b = multiple.
+  void refit() {
+    Lanes min = zero();
+    if constexpr (kHasMin) {
+      const Lanes determinant = hn::Sub(hn::Mul(aa_, bb_), hn::Mul(ab_, ab_));
+      const Lanes numerator = hn::Sub(hn::Mul(ab_, wa_), hn::Mul(wb_, aa_));
+      min = hn::IfThenElse(hn::Gt(determinant, zero()), hn::Div(numerator, determinant), now_.min);
+      min = stored(has_min_multiples() ? hn::Max(min, zero()) : min);
+    }
+    const Lanes scale = ratio(kHasMin ? hn::Add(wa_, hn::Mul(min, ab_)) : wa_, aa_);
+    now_.scale = stored(scale);
+    now_.min = min;
+  }
+
+  const BlockCodec& codec_;
+  const Levels levels_;
+  const BlockLanes& lanes_;
+  size_t sub_blocks_;
+  SubBlockFit alone_[kMostSubBlocks];
+  LaneParts now_ = {}, best_ = {};
+  Lanes best_error_;
+  Lanes aa_, ab_, bb_, wa_, wb_;  // weighted sums over the block
+};
+
+template <class Levels, bool kHasMin, bool kWeighted>
+void fit_block_lanes(const BlockCodec& codec, const BlockLanes& every, BlockFits& fits) {
+  const LaneTag d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t lane = 0; lane < kGridLanes; lane += lanes) {
+    const BlockLanes some{every.values + lane, every.importance};
+    BlockSearch<Levels, kHasMin, kWeighted> search(codec, some);
+    const LaneParts& parts = search.run();
+    hn::Store(parts.scale, d, fits.scale.data() + lane);
+    hn::Store(parts.min, d, fits.min.data() + lane);
+    for (size_t j = 0; j < static_cast<size_t>(codec.sub_blocks()); ++j) {
+      hn::Store(parts.scales[j], d, fits.scales[j].data() + lane);
+      hn::Store(parts.mins[j], d, fits.mins[j].data() + lane);
+    }
+  }
+}
+
+template <bool kWeighted>
+void fit_block_codec(const BlockCodec& codec, const BlockLanes& lanes, BlockFits& fits) {
+  if (codec.table != nullptr) {
+    fit_block_lanes<TableLevels, false, kWeighted>(codec, lanes, fits);
+  } else if (codec.has_min()) {
+    fit_block_lanes<LinearLevels, true, kWeighted>(codec, lanes, fits);
+  } else {
+    fit_block_lanes<LinearLevels, false, kWeighted>(codec, lanes, fits);
+  }
+}
+
+void fit_every_block(const BlockCodec& codec, std::span<const LaneColumn> columns, std::span<const float> importance,
+                     BlockFits& fits) {
+  const BlockLanes lanes{columns.data()->values.data(), importance.data()};
+  if (importance.empty()) {
+    fit_block_codec<false>(codec, lanes, fits);
+  } else {
+    fit_block_codec<true>(codec, lanes, fits);
+  }
+}
+
+/// One vector of a row's numbers.
+template <class Tag>
+HWY_INLINE void snap_row_vector(Tag d, const BlockCodec& codec, const SubBlockGrid& grid, float inverse, float* values,
+                                uint8_t* codes) {
+  const auto scaled = hn::Mul(hn::Add(hn::LoadU(d, values), hn::Set(d, grid.min)), hn::Set(d, inverse));
+  auto level = hn::Round(scaled), code = level;
+  if (codec.table == nullptr) {
+    const auto low = hn::Set(d, static_cast<float>(-codec.offset));
+    level = hn::Min(hn::Max(level, low), hn::Set(d, static_cast<float>(codec.codes - 1 - codec.offset)));
+    code = hn::Sub(level, low);
+    level = hn::Add(code, low);  // no negative zeros, which codes do not know
+  } else {
+    const auto& table = *codec.table;
+    level = hn::Set(d, static_cast<float>(table[0]));
+    code = hn::Zero(d);
+    for (size_t i = 0; i < 15; ++i) {
+      const auto above = hn::Gt(scaled, hn::Set(d, static_cast<float>(table[i] + table[i + 1]) / 2));
+      level = hn::IfThenElse(above, hn::Set(d, static_cast<float>(table[i + 1])), level);
+      code = hn::IfThenElse(above, hn::Set(d, static_cast<float>(i + 1)), code);
+    }
+  }
+  const auto product = hn::Mul(level, hn::Set(d, grid.scale));
+  hn::StoreU(codec.has_min() ? hn::Sub(product, hn::Set(d, grid.min)) : product, d, values);
+  const hn::Rebind<int32_t, Tag> di;
+  const hn::Rebind<uint8_t, Tag> du8;
+  hn::StoreU(hn::DemoteTo(du8, hn::ConvertTo(di, code)), du8, codes);
+}
+
+void snap_row(const BlockCodec& codec, const SubBlockGrid& grid, std::span<float> values, uint8_t* codes) {
+  const LaneTag d;
+  const size_t lanes = hn::Lanes(d);
+  const float inverse = grid.scale == 0 ? 0 : 1 / grid.scale;
+  size_t i = 0;
+  for (; i + lanes <= values.size(); i += lanes) {
+    snap_row_vector(d, codec, grid, inverse, values.data() + i, codes + i);
+  }
+  for (; i < values.size(); ++i) {
+    snap_row_vector(hn::CappedTag<float, 1>(), codec, grid, inverse, values.data() + i, codes + i);
+  }
+}
+
+}  // namespace terse::passes::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+
+namespace terse::passes {
+namespace {
+
+HWY_EXPORT(fit_every_block);
+HWY_EXPORT(snap_row);
+
+}  // namespace
+
+BlockFits fit_blocks(const BlockCodec& codec, std::span<const LaneColumn> columns, std::span<const float> importance) {
+  BlockFits fits;
+  HWY_DYNAMIC_DISPATCH(fit_every_block)(codec, columns, importance, fits);
+  return fits;
+}
+
+void snap_to_levels(const BlockCodec& codec, const SubBlockGrid& grid, std::span<float> values, uint8_t* codes) {
+  HWY_DYNAMIC_DISPATCH(snap_row)(codec, grid, values, codes);
+}
+
+}  // namespace terse::passes
+
+#endif

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "formats/blocks/block_codec.h"
+#include "passes/constraints/grid_fit.h"
+
+namespace terse::passes {
+
+/// The parts of 16 blocks that codes do not hold, a lane each (see BlockParts). All are as the type stores them.
+struct BlockFits {
+  using OneEach = std::array<float, kGridLanes>;
+  alignas(64) OneEach scale{}, min{};
+  alignas(64) std::array<OneEach, kMostSubBlocks> scales{}, mins{};
+};
+
+/// Finds the parts of the least error sum(importance * (w - q)^2), a block in each lane of a vector (see grid_fit.h),
+/// so that every instruction set gives the same bits.
+///
+/// First every sub-block alone: candidates for scale and minimum, each refitted by least squares to its codes; then
+/// three times neighbours of the best one. Then the block's scale and minimum, whose whole multiples they must be:
+/// candidates, judged by how far they take the sub-blocks from their best. Then, three times: the multiples and their
+/// neighbours are tried with all numbers rounded again, and scale and minimum refitted to all codes of the block.
+/// Types without multiples are never worse than plain rounding.
+///   columns     as many as a block has elements
+///   importance  positive, an entry a column, or none
+/// Range:   numbers up to 1e15; those of sub-blocks whose numbers are all below 1e-30 become zero.
+/// Cost:    about 45 sweeps over the numbers.
+BlockFits fit_blocks(const BlockCodec& codec, std::span<const LaneColumn> columns, std::span<const float> importance);
+
+/// What the levels of one sub-block are multiplied with, and what is subtracted: (scale * scales[j]), (min * mins[j]).
+struct SubBlockGrid {
+  float scale = 0, min = 0;
+};
+
+/// Moves numbers of one sub-block to its nearest levels, and gives their codes.
+void snap_to_levels(const BlockCodec& codec, const SubBlockGrid& grid, std::span<float> values, uint8_t* codes);
+
+}  // namespace terse::passes
