@@ -80,6 +80,7 @@ class Arguments {
 
   /// The value that was written, else the default; empty if there is neither.
   std::string_view text(std::string_view option) const;
+  bool is_written(std::string_view option) const { return call_.find(option).has_value(); }
   int64_t integer(std::string_view option) const;
   double number(std::string_view option) const;
 

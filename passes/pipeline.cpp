@@ -97,6 +97,9 @@ class Runner {
         histories_[graph().value(id).name].note = call.name + ": " + reason;
         continue;
       }
+      if (const std::string note = member.projection->note(*encoding); !note.empty()) {
+        histories_[graph().value(id).name].note = call.name + ": " + note;
+      }
       member.weights.push_back(id);
       encodings.push_back(encoding);
     }

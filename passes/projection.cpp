@@ -18,6 +18,10 @@ Projected project(const EncodingPtr& weight, std::span<const Projection* const> 
   std::unique_ptr<EncodedConstraint> last = encoder != nullptr
                                                 ? encoder->encode(*weight)
                                                 : std::make_unique<DenseConstraint>(*weight, compute_dtype(*weight));
+  if (!masks.empty() && !last->holds_zero()) {
+    throw Error(Kind::usage, "{} holds no zeros, which a mask would leave: use a type that does, such as Q4_0 or Q6_K",
+                describe(last->plan()));
+  }
   if (effort == Effort::plan) {
     return {.encoding = last->plan(), .solution = std::nullopt};
   }

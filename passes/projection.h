@@ -31,6 +31,9 @@ class Projection {
   /// Why this weight is left as it is; empty: it is not.
   virtual std::string reason_to_skip(const Encoding& weight) const = 0;
 
+  /// What the report says of a weight that gets something else than was asked for; else empty.
+  virtual std::string note(const Encoding& /*weight*/) const { return ""; }
+
   /// Part::mask. The mask need not be usable when planning.
   virtual std::unique_ptr<Constraint> mask(const EncodingPtr& weight) const;
 
@@ -46,7 +49,7 @@ struct Projected {
 enum class Effort { plan, solve };
 
 /// One weight through the masks and the encoder that have selected it; without an encoder it stays dense in its type.
-/// `progress` is told the part that is done.
+/// `progress` is told the part that is done. Error usage if there are masks and the encoder's numbers do not hold zero.
 Projected project(const EncodingPtr& weight, std::span<const Projection* const> masks, const Projection* encoder,
                   Effort effort, const std::function<void(double)>& progress);
 

@@ -2,6 +2,7 @@
 #include "passes/constraints/affine.h"
 #include "passes/pass_rows.h"
 #include "passes/projection.h"
+#include "passes/quantize_blocks.h"
 
 namespace terse::passes {
 namespace {
@@ -12,8 +13,23 @@ constexpr OptionRow kOptions[] = {
     {"grid", "symmetric", "symmetric|asymmetric", "without or with a zero point for each scale"},
     {"scale", "auto", "auto|f16|bf16|f32",
      "the type of scales; auto: bf16 for weights of that type, f32 where f16 cannot hold them, else f16"},
+    {"type", "", "Q8_0|Q6_K|Q5_K|Q4_K|Q3_K|Q2_K|IQ4_XS|IQ4_NL|Q5_1|Q5_0|Q4_1|Q4_0",
+     "one of GGUF's types instead: says bits, block, grid and scale at once"},
     {"requantize", "no", "no|yes", "whether weights that have codes already are given new ones"},
 };
+
+/// Error usage if `type` stands beside what it says itself.
+std::optional<BlockType> block_type(const Arguments& arguments) {
+  if (!arguments.is_written("type")) {
+    return std::nullopt;
+  }
+  for (const std::string_view other : {"bits", "block", "grid", "scale"}) {
+    if (arguments.is_written(other)) {
+      throw Error(Kind::usage, "type={} says what {}= would say, leave one of them out", arguments.text("type"), other);
+    }
+  }
+  return find_block_type(arguments.text("type"));
+}
 
 AffineOptions affine_options(const Arguments& arguments) {
   using Scope = AffineOptions::Scope;
@@ -67,11 +83,15 @@ class Quantize : public Projection {
 
 constinit const PassRow kQuantize = {
     .name = "quantize",
-    .summary = "stores weights as codes of 2, 4 or 8 bits on a grid",
+    .summary = "stores weights as codes of 2, 4 or 8 bits on a grid, or as blocks of a GGUF type",
     .stage = Stage::projection,
     .options = kOptions,
     .selects = "linears",
     .project = [](const Arguments& arguments) -> std::unique_ptr<Projection> {
+      const auto requantize = arguments.text("requantize") == "yes" ? Requantize::yes : Requantize::no;
+      if (const auto type = block_type(arguments)) {
+        return quantize_to_blocks(*type, requantize);
+      }
       return std::make_unique<Quantize>(arguments);
     },
 };

@@ -111,6 +111,44 @@ TEST_SUITE("passes/pipeline") {
     CHECK(describe(*tiny.model.graph.value(tiny.side).constant) == "int4 channel");
   }
 
+  TEST_CASE("weights become blocks of a type; where rows are no whole blocks, of another one, with a note") {
+    TinyModel tiny;
+    const EncodingPtr wide = random_matrix(16, 512), odd = random_matrix(16, 40);
+    tiny.model.graph.value(tiny.q0).constant = wide;
+    tiny.model.graph.value(tiny.k0).constant = odd;
+    const auto report = run_pipeline(parse_recipe("quantize,type=Q4_K"), tiny.model, {});
+    CHECK(find_report(report, "layers.0.attn.q").after == "Q4_K");
+    CHECK(find_report(report, "layers.0.attn.q").bytes_after == 16 * 2 * 144);
+    CHECK(find_report(report, "layers.0.attn.q").note.empty());
+    CHECK(find_report(report, "layers.1.attn.q").after == "Q5_0");
+    CHECK(find_report(report, "layers.1.attn.q").note == "quantize: rows of 32 are no whole blocks of Q4_K, so Q5_0");
+    CHECK(find_report(report, "layers.0.attn.k").after == "f16");
+    CHECK(find_report(report, "layers.0.attn.k").note == "quantize: rows of 40 are no whole blocks of Q4_K, so F16");
+    run_pipeline(parse_recipe("quantize,bits=8,requantize=yes,only=q"), tiny.model, {});
+    CHECK(describe(*tiny.model.graph.value(tiny.q0).constant) == "int8 block 32");
+  }
+
+  TEST_CASE("every type that can be encoded can be asked for, and stands alone") {
+    const OptionRow& option = *find_option(get_pass("quantize"), "type");
+    for (const BlockTypeRow& type : block_types()) {
+      CAPTURE(type.name);
+      CHECK(accepts(option.values, type.name) == type.can_encode());
+    }
+    CHECK_THROWS_WITH_AS(parse_recipe("quantize,type=Q4_0,bits=4"),
+                         "line 1: type=Q4_0 says what bits= would say, leave one of them out", Error);
+  }
+
+  TEST_CASE("masks need blocks that hold zero") {
+    TinyModel tiny;
+    run_pipeline(parse_recipe("prune,pattern=2:4\nquantize,type=Q4_0"), tiny.model, {});
+    CHECK(count_zeros(decode(*tiny.model.graph.value(tiny.q0).constant)) >= 32 * 32 / 2);
+    TinyModel other;
+    CHECK_THROWS_WITH_AS(run_pipeline(parse_recipe("prune,pattern=2:4\nquantize,type=Q4_1,only=q"), other.model, {}),
+                         "weight 'layers.0.attn.q': Q4_1 holds no zeros, which a mask would leave: use a type that "
+                         "does, such as Q4_0 or Q6_K",
+                         Error);
+  }
+
   TEST_CASE("a weight whose scales f16 cannot hold gets f32 scales") {
     TinyModel tiny;
     std::vector<float> numbers = normal_numbers(int64_t{32} * 32);
