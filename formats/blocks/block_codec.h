@@ -25,15 +25,15 @@ struct IntegerRange {
 
 /// The layout of one type, and what its numbers can be. One constant in the type's own file.
 struct BlockCodec {
-  int64_t elements;
-  int64_t sub_elements;                 ///< elements that share a scale
-  int codes;                            ///< a code is 0 to codes - 1
-  int offset;                           ///< level(code) = code - offset, unless there is a table
-  const std::array<int8_t, 16>* table;  ///< level(code), ascending where a type can be encoded; else null
-  IntegerRange scales;                  ///< of a sub-block; {1, 1}: there is one scale only
-  IntegerRange mins;                    ///< {0, 0}: no minimum; {1, 1}: one minimum of any sign
-  void (*unpack)(const uint8_t* bytes, BlockParts& parts);
-  void (*pack)(const BlockParts& parts, uint8_t* bytes);  ///< null: terse only reads the type
+  int64_t elements = 0;
+  int64_t sub_elements = 0;                       ///< elements that share a scale
+  int codes = 0;                                  ///< a code is 0 to codes - 1
+  int offset = 0;                                 ///< level(code) = code - offset, unless there is a table
+  const std::array<int8_t, 16>* table = nullptr;  ///< level(code), ascending where a type can be encoded; else null
+  IntegerRange scales;                            ///< of a sub-block; {1, 1}: there is one scale only
+  IntegerRange mins;                              ///< {0, 0}: no minimum; {1, 1}: one minimum of any sign
+  void (*unpack)(const uint8_t* bytes, BlockParts& parts) = nullptr;
+  void (*pack)(const BlockParts& parts, uint8_t* bytes) = nullptr;  ///< null: terse only reads the type
 
   int64_t sub_blocks() const { return elements / sub_elements; }
   bool has_min() const { return mins.high > 0; }

@@ -22,7 +22,7 @@ constinit const BlockCodec kQ4K = {
           parts.scale = load_half(bytes);
           parts.min = load_half(bytes + 2);
           unpack_six_bits(bytes + 4, parts);
-          for (int chunk = 0; chunk < 4; ++chunk) {
+          for (size_t chunk = 0; chunk < 4; ++chunk) {
             unpack_nibbles(bytes + 16 + chunk * 32, 32, parts.codes.data() + chunk * 64);
           }
         },
@@ -31,7 +31,7 @@ constinit const BlockCodec kQ4K = {
           store_half(parts.scale, bytes);
           store_half(parts.min, bytes + 2);
           pack_six_bits(parts, bytes + 4);
-          for (int chunk = 0; chunk < 4; ++chunk) {
+          for (size_t chunk = 0; chunk < 4; ++chunk) {
             pack_nibbles(parts.codes.data() + chunk * 64, 32, bytes + 16 + chunk * 32);
           }
         },

@@ -22,7 +22,7 @@ constinit const BlockCodec kQ5K = {
           parts.scale = load_half(bytes);
           parts.min = load_half(bytes + 2);
           unpack_six_bits(bytes + 4, parts);
-          for (int chunk = 0; chunk < 4; ++chunk) {
+          for (size_t chunk = 0; chunk < 4; ++chunk) {
             unpack_nibbles(bytes + 48 + chunk * 32, 32, parts.codes.data() + chunk * 64);
           }
           unpack_plane(bytes + 16, 4, parts.codes.data());
@@ -33,7 +33,7 @@ constinit const BlockCodec kQ5K = {
           store_half(parts.min, bytes + 2);
           pack_six_bits(parts, bytes + 4);
           pack_plane(parts.codes.data(), 4, bytes + 16);
-          for (int chunk = 0; chunk < 4; ++chunk) {
+          for (size_t chunk = 0; chunk < 4; ++chunk) {
             pack_nibbles(parts.codes.data() + chunk * 64, 32, bytes + 48 + chunk * 32);
           }
         },

@@ -29,7 +29,7 @@ constinit const BlockCodec kQ6K = {
             codes[i] = static_cast<uint8_t>(codes[i] | high[i] << 4U);
           }
           for (size_t j = 0; j < 16; ++j) {
-            parts.scales[j] = static_cast<int8_t>(bytes[192 + j]);
+            parts.scales[j] = static_cast<int16_t>((bytes[192 + j] ^ 128) - 128);  // the sign is bit 7
           }
           parts.scale = load_half(bytes + 208);
         },

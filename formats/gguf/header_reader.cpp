@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 #include <optional>
+#include <ranges>
 #include <string_view>
 #include <unordered_set>
 
@@ -178,12 +179,12 @@ Shape read_shape(Cursor& cursor) {
     throw Error(Kind::input, "{} dimensions, expected at most {}", rank, kMostDimensions);
   }
   Shape shape(rank);
-  for (auto dimension = shape.rbegin(); dimension != shape.rend(); ++dimension) {
+  for (int64_t& dimension : std::views::reverse(shape)) {
     const auto size = cursor.number<uint64_t>();
     if (!std::in_range<int64_t>(size)) {
       throw Error(Kind::input, "a dimension of {}", size);
     }
-    *dimension = static_cast<int64_t>(size);
+    dimension = static_cast<int64_t>(size);
   }
   return shape;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ranges>
 #include <unordered_set>
 
 #include "formats/error.h"
@@ -68,8 +69,8 @@ void put_header(const Metadata& metadata, std::span<const OutputTensor> tensors,
   for (size_t i = 0; i < tensors.size(); ++i) {
     put(tensors[i].name, sink);
     put(static_cast<uint32_t>(tensors[i].shape.size()), sink);
-    for (auto dimension = tensors[i].shape.rbegin(); dimension != tensors[i].shape.rend(); ++dimension) {
-      put(static_cast<uint64_t>(*dimension), sink);
+    for (const int64_t dimension : std::views::reverse(tensors[i].shape)) {
+      put(static_cast<uint64_t>(dimension), sink);
     }
     put(static_cast<uint32_t>(tensors[i].type), sink);
     put(static_cast<uint64_t>(places.tensors[i].offset - places.data_offset), sink);
