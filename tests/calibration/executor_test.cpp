@@ -223,6 +223,27 @@ TEST_SUITE("calibration/executor") {
     b.model.graph.value(table).type = ValueType{.dtype = DType::f16};
     CHECK(Executor(b.model).run({{"ids", Tensor::of<int64_t>({2}, {-1, 1})}})[0].dtype() == DType::f16);
   }
+
+  TEST_CASE("blocks of a GGUF type are multiplied by, and rows of them looked up") {
+    Tensor blocks = Tensor::make(DType::u8, {2, 34});  // Q8_0: the scale in f16, then 32 signed bytes
+    const auto bytes = blocks.mutable_values<uint8_t>();
+    bytes[1] = 0x3c;  // 1
+    bytes[2] = 5;
+    bytes[34] = 0;
+    bytes[35] = 0x40;  // 2
+    bytes[37] = 0xfd;  // -3
+    Builder b;
+    const ValueId ids = b.input("ids", DType::i64, {{.symbol = "n"}});
+    const ValueId table = b.model.graph.add_constant(
+        "table", std::make_shared<Encoding>(
+                     Encoding{.shape = {2, 32}, .form = BlockEncoding{.type = BlockType::q8_0, .blocks = blocks}}));
+    const ValueId rows = b.output(b.node("Gather", {table, ids}), "rows");
+    b.output(b.node("MatMul", {rows, table}, {{"transB", int64_t{1}}}), "scores");
+    const auto out = Executor(b.model).run({{"ids", Tensor::of<int64_t>({2}, {1, 0})}});
+    CHECK(out[0].values<float>()[1] == -6);
+    CHECK(out[0].values<float>()[32] == 5);
+    CHECK(floats(out[1]) == std::vector<float>{0, 36, 25, 0});
+  }
 }
 
 }  // namespace
