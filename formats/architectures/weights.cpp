@@ -140,6 +140,7 @@ void Weights::check(std::span<const std::string_view> ignored) const {
 
 std::vector<std::string> Weights::used() const {
   std::vector<std::string> names;
+  names.reserve(handed_out_.size());
   for (const auto& [name, id] : handed_out_) {
     names.push_back(name);
   }

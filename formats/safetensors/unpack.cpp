@@ -84,7 +84,7 @@ Shape take_shape(Module& module) {
   const Tensor stored = module.get(kShapeOf);
   module.expect(stored, kShapeOf, Shape{2});
   module.expect(stored, kShapeOf, {DType::i32, DType::i64});
-  const Shape shape = to_int64s(stored.aligned());
+  Shape shape = to_int64s(stored.aligned());
   constexpr int64_t kLargest = int64_t{1} << 31;
   if (shape[0] < 1 || shape[1] < 1 || shape[0] > kLargest || shape[1] > kLargest) {
     throw Error(Kind::input, "tensor {} is to have shape {}, expected two positive numbers", module.weight(),
@@ -95,7 +95,7 @@ Shape take_shape(Module& module) {
 
 /// Scales [out, groups]; one for all is repeated for every row.
 Tensor take_scales(Module& module, int64_t rows) {
-  const Tensor scales = module.get(kScale).aligned();
+  Tensor scales = module.get(kScale).aligned();
   module.expect(scales, kScale, {DType::f32, DType::f16, DType::bf16});
   if (scales.count() == 1 && rows > 1) {
     Tensor repeated = Tensor::uninitialized(scales.dtype(), {rows, 1});
@@ -136,7 +136,7 @@ int find_bits(const Module& module, const Groups& groups, int64_t columns, int64
 /// Packed rows without their padding to whole words: a view where there is none.
 Tensor codes_of(const Tensor& packed, int64_t columns, int bits) {
   const int64_t rows = packed.shape()[0], padded = packed.shape()[1] * 4, used = divide_up(columns * bits, 8);
-  const Tensor bytes = packed.reinterpreted(DType::u8, {rows, padded});
+  Tensor bytes = packed.reinterpreted(DType::u8, {rows, padded});
   if (used == padded) {
     return bytes;
   }
