@@ -8,10 +8,6 @@
 namespace terse::calibration {
 namespace {
 
-bool has_input(const Graph& graph, std::string_view name) {
-  return std::ranges::any_of(real_inputs(graph), [&](ValueId id) { return graph.value(id).name == name; });
-}
-
 /// So many tokens, the given ones again and again.
 Tensor probe(std::span<const int32_t> ids, int64_t tokens) {
   std::vector<int32_t> repeated;
@@ -44,6 +40,11 @@ Tensor to_ids_tensor(std::span<const int32_t> ids) {
   return Tensor::of<int64_t>({1, std::ssize(numbers)}, numbers);
 }
 
+bool is_encoder_decoder(const Graph& graph) {
+  return std::ranges::any_of(real_inputs(graph),
+                             [&](ValueId id) { return graph.value(id).name == "decoder_input_ids"; });
+}
+
 std::optional<int64_t> declared_tokens(const Graph& graph) {
   const auto input = graph.find("input_ids");
   if (!input || !graph.value(*input).type) {
@@ -69,7 +70,7 @@ std::optional<int64_t> learned_positions(const Graph& graph) {
 }
 
 TextForm find_text_form(const Model& model, std::span<const int32_t> ids) {
-  if (has_input(model.graph, "decoder_input_ids")) {
+  if (is_encoder_decoder(model.graph)) {
     return TextForm::halves;
   }
   constexpr int64_t kProbeTokens = 8;

@@ -20,6 +20,9 @@ enum class TextForm {
 /// of `ids` (one to eight tokens, or as many as the graph declares) to see what they are for. Errors as Executor's.
 TextForm find_text_form(const Model& model, std::span<const int32_t> ids);
 
+/// True for graphs with an input `decoder_input_ids`.
+bool is_encoder_decoder(const Graph& graph);
+
 /// The number of tokens that the graph declares for its input_ids, if it is fixed.
 std::optional<int64_t> declared_tokens(const Graph& graph);
 

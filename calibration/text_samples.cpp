@@ -5,10 +5,8 @@
 
 #include "calibration/inputs.h"
 #include "calibration/text_form.h"
-#include "calibration/tokenizers/tokenizer.h"
 #include "formats/documents.h"
 #include "formats/error.h"
-#include "formats/text_settings.h"
 
 namespace terse::calibration {
 namespace {
@@ -18,7 +16,33 @@ constexpr int64_t kLineTokens = 64;
 
 using Ids = std::vector<int32_t>;
 
-/// The folders whose JSON files speak of `model` and its tokenizer.
+std::optional<int64_t> least(std::optional<int64_t> a, std::optional<int64_t> b) {
+  return a && b ? std::min(*a, *b) : a ? a : b;
+}
+
+void check_table(const Model& model, const Tokenizer& tokenizer, std::span<const int32_t> ids) {
+  const auto table = find_vocabulary(model.graph, "input_ids");
+  for (const int32_t id : ids) {
+    if (table && id >= *table) {
+      throw Error(Kind::input,
+                  "token id {} of the tokenizer, which has {} tokens, is not in the model's table of {}: it is another "
+                  "model's tokenizer",
+                  id, tokenizer.size(), *table);
+    }
+  }
+}
+
+int32_t decoder_start(const TextSettings& settings) {
+  if (!settings.decoder_start_token) {
+    throw Error(Kind::input,
+                "no 'decoder_start_token_id' in config.json or generation_config.json beside the model or the "
+                "tokenizer: the decoder's first token is not known");
+  }
+  return static_cast<int32_t>(*settings.decoder_start_token);
+}
+
+}  // namespace
+
 std::vector<std::filesystem::path> setting_folders(const Model& model, const std::filesystem::path& tokenizer) {
   const auto folder_of = [](const std::filesystem::path& path) {
     return std::filesystem::is_directory(path) ? path : path.parent_path();
@@ -26,19 +50,18 @@ std::vector<std::filesystem::path> setting_folders(const Model& model, const std
   return {folder_of(model.path), folder_of(tokenizer)};
 }
 
-std::optional<int64_t> least(std::optional<int64_t> a, std::optional<int64_t> b) {
-  return a && b ? std::min(*a, *b) : a ? a : b;
+Sample prompt_sample(const Model& model, const Tokenizer& tokenizer, const TextSettings& settings,
+                     std::string_view text) {
+  const bool has_decoder = is_encoder_decoder(model.graph);
+  Ids ids = tokenizer.encode(text);
+  ids.resize(ids.size() - (has_decoder ? 0 : tokenizer.suffix().size()));
+  check_table(model, tokenizer, ids);
+  Sample sample = {{"input_ids", to_ids_tensor(ids)}};
+  if (has_decoder) {
+    sample.emplace("decoder_input_ids", to_ids_tensor(std::array{decoder_start(settings)}));
+  }
+  return sample;
 }
-
-/// A token that the model does not know, by both sizes.
-Error unknown_token(int32_t id, int64_t tokens, int64_t table) {
-  return Error(Kind::input,
-               "token id {} of the tokenizer, which has {} tokens, is not in the model's table of {}: it is another "
-               "model's tokenizer",
-               id, tokens, table);
-}
-
-}  // namespace
 
 class TextReader::Parts {
  public:
@@ -46,7 +69,6 @@ class TextReader::Parts {
       : model_(model),
         tokenizer_(open_tokenizer(options.tokenizer)),
         settings_(read_text_settings(setting_folders(model, options.tokenizer))),
-        table_(find_vocabulary(model.graph, "input_ids")),
         asked_(options.seq_len) {}
 
   void read(const std::filesystem::path& path, const std::function<bool(TextSample)>& visit) {
@@ -85,7 +107,6 @@ class TextReader::Parts {
   const Model& model_;
   std::unique_ptr<const Tokenizer> tokenizer_;
   TextSettings settings_;
-  std::optional<int64_t> table_;
   std::optional<int64_t> asked_;
   std::optional<TextForm> form_;
   int64_t seq_len_ = 0;
@@ -110,11 +131,7 @@ Ids TextReader::Parts::encode(const Document& document, SpecialTokens special_to
   }
   const Ids text = tokenizer_->encode(document.text, {.special_tokens = SpecialTokens::leave_out});
   ids.insert(ids.end(), text.begin(), text.end());
-  for (const int32_t id : ids) {
-    if (table_ && id >= *table_) {
-      throw unknown_token(id, tokenizer_->size(), *table_);
-    }
-  }
+  check_table(model_, *tokenizer_, ids);
   return ids;
 }
 
@@ -212,16 +229,12 @@ void TextReader::Parts::read_halves(const std::filesystem::path& path, const std
   const auto before = tokenizer_->prefix(), behind = tokenizer_->suffix();
   const auto half = static_cast<size_t>(seq_len_ / 2);
   check_room(before.size() + behind.size(), seq_len_ / 2);
-  if (!settings_.decoder_start_token) {
-    throw Error(Kind::input,
-                "no 'decoder_start_token_id' in config.json or generation_config.json beside the model or the "
-                "tokenizer: the decoder's first token is not known");
-  }
+  const int32_t start = decoder_start(settings_);
   cut(path, SpecialTokens::leave_out, [&](std::span<int32_t> window) {
     const auto encoder = window.first(half);
     std::ranges::copy(before, encoder.begin());
     std::ranges::copy(behind, encoder.end() - std::ssize(behind));
-    Ids decoder = {static_cast<int32_t>(*settings_.decoder_start_token)};
+    Ids decoder = {start};
     decoder.insert(decoder.end(), window.begin() + static_cast<std::ptrdiff_t>(half),
                    window.begin() + static_cast<std::ptrdiff_t>(2 * half - 1));
     return visit({.sample = {{"input_ids", to_ids_tensor(encoder)}, {"decoder_input_ids", to_ids_tensor(decoder)}},

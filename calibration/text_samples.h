@@ -6,9 +6,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "calibration/executor.h"
+#include "calibration/tokenizers/tokenizer.h"
 #include "formats/model.h"
+#include "formats/text_settings.h"
 
 namespace terse::calibration {
 
@@ -34,6 +38,15 @@ struct TextSample {
   Sample sample;                 ///< without the inputs that complete_sample adds
   std::optional<int64_t> label;  ///< its document's
 };
+
+/// The folders whose JSON files speak of a model and its tokenizer: see read_text_settings.
+std::vector<std::filesystem::path> setting_folders(const Model& model, const std::filesystem::path& tokenizer);
+
+/// A text that a language model is to continue: its tokens behind the special ones that a text begins with; of an
+/// encoder-decoder all of them for the encoder, and the start token for the decoder.
+/// Error input if that start token is not known, or the model's table does not have a token.
+Sample prompt_sample(const Model& model, const Tokenizer& tokenizer, const TextSettings& settings,
+                     std::string_view text);
 
 /// Reads texts for one model. The tokenizer is opened at once, the model run once for the first file.
 /// Errors: io; input or unsupported with the file, for a tokenizer; input, with the file and where it has them the

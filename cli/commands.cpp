@@ -11,7 +11,7 @@ std::span<const CommandRow> commands() {
       CommandRow{"compress", "runs a pipeline of passes over a model and writes the compact result", ReadsText::yes,
                  setup_compress},
       CommandRow{"convert", "writes a model in another format or element type", ReadsText::no, setup_convert},
-      CommandRow{"run", "runs a model on arrays and writes its outputs", ReadsText::yes, setup_run},
+      CommandRow{"run", "runs a model on arrays, or lets it continue a text", ReadsText::yes, setup_run},
       CommandRow{"eval", "measures a model on data, alone or against a reference", ReadsText::yes, setup_eval},
       CommandRow{"compare", "puts the figures of reports side by side", ReadsText::no, setup_compare},
       CommandRow{"check", "holds a report against gates; exit code 3 if one fails", ReadsText::no, setup_check},

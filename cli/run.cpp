@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/interrupts.h"
+#include "cli/prompt.h"
 #include "formats/bytes.h"
 #include "formats/error.h"
 
@@ -14,7 +15,8 @@ namespace terse::cli {
 namespace {
 
 struct RunOptions {
-  std::string model, folder;
+  std::string model, folder, prompt;
+  std::optional<int64_t> tokens;
   std::vector<std::string> inputs;  ///< NAME=FILE.npy
 };
 
@@ -68,7 +70,26 @@ void make_folder(const std::filesystem::path& folder) {
   }
 }
 
+/// Arrays or a text, not both, and nothing that the other would want.
+void check_use(const RunOptions& options, const GlobalOptions& global) {
+  const bool has_arrays = !options.inputs.empty() || !options.folder.empty();
+  if (has_arrays && !options.prompt.empty()) {
+    throw Error(Kind::usage, "run: --prompt goes without --input and --output-dir");
+  }
+  if (options.prompt.empty() && (options.inputs.empty() || options.folder.empty())) {
+    throw Error(Kind::usage, "run: give --input and --output-dir, or --prompt");
+  }
+  if (options.prompt.empty() && (options.tokens || !global.tokenizer.empty())) {
+    throw Error(Kind::usage, "run: --tokens and --tokenizer go with --prompt");
+  }
+}
+
 ExitCode run(const RunOptions& options, const Context& context) {
+  check_use(options, context.options);
+  if (!options.prompt.empty()) {
+    constexpr int64_t kTokens = 64;
+    return run_prompt(options.model, options.prompt, options.tokens.value_or(kTokens), context);
+  }
   const Model model = open_model(options.model);
   calibration::Sample sample = read_inputs(options.inputs);
   calibration::complete_sample(model, sample);
@@ -94,9 +115,9 @@ Action setup_run(Arguments& arguments) {
   arguments.positional("MODEL", options->model, "the model to run");
   arguments.list("--input", "NAME=FILE.npy", options->inputs,
                  "an array as it is for a graph input; masks, types, positions and empty caches may be left out");
-  arguments.require();
   arguments.option("--output-dir", "DIR", options->folder, "every graph output becomes DIR/NAME.npy");
-  arguments.require();
+  arguments.option("--prompt", "TEXT", options->prompt, "print what a language model writes after this text (greedy)");
+  arguments.option("--tokens", "N", options->tokens, "so many tokens at most, 64; the cost grows with their square");
   return [options](const Context& context) { return run(*options, context); };
 }
 

@@ -88,6 +88,9 @@ void read_trainer(Bytes message, normalizers::SentencePiece& normalizer, Vocabul
       normalizer.whitespace_as_suffix = field->varint != 0;
     } else if (field->number == 35) {  // byte_fallback
       out.byte_fallback = field->varint != 0;
+    } else if (field->number == 44) {  // unk_surface
+      expect(*field, wire::Type::length_delimited, "the trainer");
+      out.unknown_surface = text_of(field->payload);
     }
   }
 }
@@ -133,7 +136,7 @@ void check_pieces(Vocabulary& out) {
 }  // namespace
 
 Vocabulary read_sentencepiece(Bytes bytes) {
-  Vocabulary out{.model = TokenizerModel::sentencepiece_unigram};
+  Vocabulary out{.model = TokenizerModel::sentencepiece_unigram, .unknown_surface = " \u2047 "};
   normalizers::SentencePiece normalizer;
   wire::Cursor cursor(bytes);
   while (const auto field = cursor.next()) {
@@ -154,7 +157,6 @@ Vocabulary read_sentencepiece(Bytes bytes) {
   }
   check_pieces(out);
   out.normalizers.emplace_back(std::move(normalizer));
-  out.decoders.emplace_back(decoders::Unsupported{"SentencePiece"});
   return out;
 }
 

@@ -192,6 +192,7 @@ struct Vocabulary {
   std::vector<Normalizer> normalizers;
   std::vector<PreTokenizer> pre_tokenizers;
   std::vector<Decoder> decoders;
+  std::string unknown_surface;          ///< SentencePiece: what an unknown token looks like in a text
   std::vector<int32_t> prefix, suffix;  ///< special tokens around a text
   std::optional<Truncation> truncation;
 };

@@ -7,6 +7,7 @@
 #include "calibration/tokenizers/decoders.h"
 #include "calibration/tokenizers/normalizers.h"
 #include "calibration/tokenizers/pre_tokenizers.h"
+#include "calibration/tokenizers/sentencepiece_decoder.h"
 #include "calibration/tokenizers/token_model.h"
 #include "calibration/tokenizers/token_table.h"
 #include "calibration/tokenizers/utf8.h"
@@ -113,6 +114,10 @@ std::unordered_map<int32_t, AddedText> make_added_texts(const Vocabulary& vocabu
     texts.insert_or_assign(token.id, AddedText{std::move(text.bytes), hidden});
   }
   return texts;
+}
+
+bool is_sentencepiece(TokenizerModel model) {
+  return model == TokenizerModel::sentencepiece_bpe || model == TokenizerModel::sentencepiece_unigram;
 }
 
 TokenTable make_names(const Vocabulary& vocabulary) {
@@ -223,6 +228,9 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOption
 }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids, SpecialTokens special_tokens) const {
+  if (is_sentencepiece(parts_->vocabulary.model)) {
+    return decode_sentencepiece(parts_->vocabulary, ids, special_tokens);
+  }
   std::vector<std::string> texts;
   for (const int32_t id : ids) {
     const auto added = parts_->added_texts.find(id);

@@ -39,8 +39,8 @@ class Tokenizer {
   /// Errors: input for a text with unknown parts if the vocabulary has no unknown token.
   std::vector<int32_t> encode(std::string_view text, const EncodeOptions& options = {}) const;
 
-  /// The text that `ids` stand for, as Hugging Face's decoders put it together; unknown ids are left out.
-  /// Errors: unsupported for SentencePiece's models and decoders that terse does not know.
+  /// The text that `ids` stand for, as Hugging Face's decoders put it together, or SentencePiece for its models;
+  /// unknown ids are left out. Errors: unsupported for decoders that terse does not know.
   std::string decode(std::span<const int32_t> ids, SpecialTokens special_tokens = SpecialTokens::leave_out) const;
 
   /// What `encode` puts around a text.

@@ -62,7 +62,7 @@ def main():
         options = {**zoo.SENTENCEPIECE[name], "normalization_rule_name": "identity"}  # a charsmap has 240 kB
         zoo.sentencepiece_model(HERE / name, vocabulary=450, alphabet="latin", **options)
         processor = sentencepiece.SentencePieceProcessor(model_file=str(HERE / f"{name}.model"))
-        write(name, lambda text, special: processor.encode(text))
+        write(name, lambda text, special: processor.encode(text), processor.decode)
 
 
 if __name__ == "__main__":
