@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "calibration/conversations.h"
 #include "calibration/inputs.h"
 #include "calibration/text_form.h"
 #include "formats/documents.h"
@@ -69,7 +70,8 @@ class TextReader::Parts {
       : model_(model),
         tokenizer_(open_tokenizer(options.tokenizer)),
         settings_(read_text_settings(setting_folders(model, options.tokenizer))),
-        asked_(options.seq_len) {}
+        asked_(options.seq_len),
+        conversations_(settings_) {}
 
   void read(const std::filesystem::path& path, const std::function<bool(TextSample)>& visit) {
     choose_form(path);
@@ -96,18 +98,18 @@ class TextReader::Parts {
   void read_lines(const std::filesystem::path& path, const std::function<bool(TextSample)>& visit);
   void read_halves(const std::filesystem::path& path, const std::function<bool(TextSample)>& visit);
   void cut(const std::filesystem::path& path, SpecialTokens special_tokens,
-           const std::function<bool(std::span<int32_t> window)>& visit) const;
+           const std::function<bool(std::span<int32_t> window)>& visit);
   void check_room(size_t special_tokens, int64_t tokens) const;
   std::string windows_rule() const;
   std::string lines_rule() const;
   std::string halves_rule() const;
   std::string special_text(std::span<const int32_t> ids) const { return tokenizer_->decode(ids, SpecialTokens::add); }
-  std::string render(std::string_view messages) const;
 
   const Model& model_;
   std::unique_ptr<const Tokenizer> tokenizer_;
   TextSettings settings_;
   std::optional<int64_t> asked_;
+  Conversations conversations_;
   std::optional<TextForm> form_;
   int64_t seq_len_ = 0;
   std::string rule_;
@@ -118,10 +120,6 @@ const std::array<TextReader::Parts::FormRow, 3> TextReader::Parts::kForms = {{
     {TextForm::lines, kLineTokens, "samples", &Parts::read_lines, &Parts::lines_rule},
     {TextForm::halves, kWindowTokens, "windows", &Parts::read_halves, &Parts::halves_rule},
 }};
-
-std::string TextReader::Parts::render(std::string_view) const {
-  throw Error(Kind::unsupported, "'messages': terse does not write out conversations yet");
-}
 
 /// The tokens of a text and those that the tokenizer puts in front; what it puts behind is left to the forms.
 Ids TextReader::Parts::encode(const Document& document, SpecialTokens special_tokens) const {
@@ -142,7 +140,7 @@ void TextReader::Parts::choose_form(const std::filesystem::path& path) {
   }
   Ids first;
   read_documents(
-      path, TextUnit::line, [&](std::string_view messages) { return render(messages); },
+      path, TextUnit::line, [&](std::string_view messages) { return conversations_.write(messages); },
       [&](const Document& document) {
         first = encode(document, SpecialTokens::add);
         return first.empty();
@@ -180,13 +178,13 @@ void TextReader::Parts::check_room(size_t special_tokens, int64_t tokens) const 
 /// Calls back with each window of a file's stream. Of the tokens, only those of the current window and of the current
 /// document are held.
 void TextReader::Parts::cut(const std::filesystem::path& path, SpecialTokens special_tokens,
-                            const std::function<bool(std::span<int32_t> window)>& visit) const {
+                            const std::function<bool(std::span<int32_t> window)>& visit) {
   const auto length = static_cast<size_t>(seq_len_);
   Ids stream;
   int64_t tokens = 0;
   bool more = true;
   read_documents(
-      path, TextUnit::file, [&](std::string_view messages) { return render(messages); },
+      path, TextUnit::file, [&](std::string_view messages) { return conversations_.write(messages); },
       [&](const Document& document) {
         const Ids ids = encode(document, special_tokens);
         stream.insert(stream.end(), ids.begin(), ids.end());
@@ -214,7 +212,7 @@ void TextReader::Parts::read_windows(const std::filesystem::path& path, const st
 void TextReader::Parts::read_lines(const std::filesystem::path& path, const std::function<bool(TextSample)>& visit) {
   check_room(tokenizer_->prefix().size() + tokenizer_->suffix().size(), seq_len_);
   read_documents(
-      path, TextUnit::line, [&](std::string_view messages) { return render(messages); },
+      path, TextUnit::line, [&](std::string_view messages) { return conversations_.write(messages); },
       [&](const Document& document) {
         Ids ids = encode(document, SpecialTokens::add);
         const bool is_plain = document.form == Document::Form::plain;

@@ -26,7 +26,8 @@ namespace terse::calibration {
 //   halves   Windows of the stream, without special tokens. A window's first half goes to the encoder, with the
 //            special tokens of a text in the place of its first and last ones; its second half goes to the decoder,
 //            behind the start token and without its last one.
-// A conversation that a chat template has written out gets no special tokens beside those the template has written.
+// A conversation (see formats/documents.h) is written out by the checkpoint's chat template; its text gets no special
+// tokens beside those that the template has written.
 
 struct TextOptions {
   std::filesystem::path tokenizer;  ///< its file or folder

@@ -1,13 +1,19 @@
 #include <fmt/format.h>
 
+#include <array>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "calibration/conversations.h"
 #include "calibration/tokenizers/tokenizer.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/tokenizer_path.h"
 #include "formats/bytes.h"
+#include "formats/documents.h"
+#include "formats/text_settings.h"
 
 namespace terse::cli {
 namespace {
@@ -28,24 +34,58 @@ void for_each_line(std::string_view text, Visit&& visit) {
   }
 }
 
-ExitCode run(const TokenizeOptions& options, const Context& context) {
-  const auto tokenizer = calibration::open_tokenizer(tokenizer_of(options.model, context.options));
-  const std::string text = read_text(options.text);
-  const calibration::EncodeOptions encoding{.special_tokens = options.no_special ? calibration::SpecialTokens::leave_out
-                                                                                 : calibration::SpecialTokens::add};
-  std::string out;
-  for_each_line(text, [&](std::string_view line) {
-    const auto ids = tokenizer->encode(line, encoding);
-    if (options.json) {
-      out += fmt::format("[{}]\n", fmt::join(ids, ","));
+/// Collects lines and prints them in pieces.
+class Printer {
+ public:
+  explicit Printer(const TokenizeOptions& options) : json_(options.json) {}
+
+  void add(const std::vector<int32_t>& ids) {
+    if (json_) {
+      out_ += fmt::format("[{}]\n", fmt::join(ids, ","));
     } else if (!ids.empty()) {
-      out += fmt::format("{}\n", fmt::join(ids, "\n"));
+      out_ += fmt::format("{}\n", fmt::join(ids, "\n"));
     }
-    if (out.size() >= size_t{1} << 20) {
-      print(std::exchange(out, {}));
+    if (out_.size() >= size_t{1} << 20) {
+      flush();
     }
-  });
-  print(out);
+  }
+
+  void flush() { print(std::exchange(out_, {})); }
+
+ private:
+  bool json_;
+  std::string out_;
+};
+
+/// What a conversation's template has written has its special tokens already.
+void tokenize_documents(const TokenizeOptions& options, const std::filesystem::path& path,
+                        const calibration::Tokenizer& tokenizer, Printer& printer) {
+  const std::filesystem::path folder = std::filesystem::is_directory(path) ? path : path.parent_path();
+  const TextSettings settings = read_text_settings(std::array{folder});
+  calibration::Conversations conversations(settings);
+  read_documents(
+      options.text, TextUnit::line, [&](std::string_view messages) { return conversations.write(messages); },
+      [&](const Document& document) {
+        const bool is_bare = options.no_special || document.form == Document::Form::conversation;
+        printer.add(tokenizer.encode(document.text, {.special_tokens = is_bare ? calibration::SpecialTokens::leave_out
+                                                                               : calibration::SpecialTokens::add}));
+        return true;
+      });
+}
+
+ExitCode run(const TokenizeOptions& options, const Context& context) {
+  const std::filesystem::path path = tokenizer_of(options.model, context.options);
+  const auto tokenizer = calibration::open_tokenizer(path);
+  Printer printer(options);
+  if (std::filesystem::path(options.text).extension() == ".jsonl") {
+    tokenize_documents(options, path, *tokenizer, printer);
+  } else {
+    const calibration::EncodeOptions encoding{
+        .special_tokens = options.no_special ? calibration::SpecialTokens::leave_out : calibration::SpecialTokens::add};
+    for_each_line(read_text(options.text),
+                  [&](std::string_view line) { printer.add(tokenizer->encode(line, encoding)); });
+  }
+  printer.flush();
   return kDone;
 }
 
@@ -55,7 +95,7 @@ Action setup_tokenize(Arguments& arguments) {
   const auto options = std::make_shared<TokenizeOptions>();
   arguments.positional("MODEL", options->model,
                        "a model with a tokenizer beside it, or the tokenizer's file or folder");
-  arguments.positional("FILE", options->text, "a text; each line is encoded by itself");
+  arguments.positional("FILE", options->text, "a text, each line of which is encoded by itself, or a .jsonl file");
   arguments.flag("--no-special", options->no_special, "without the special tokens around each line");
   arguments.flag("--json", options->json, "one JSON array a line of the text");
   return [options](const Context& context) { return run(*options, context); };

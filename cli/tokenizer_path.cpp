@@ -12,13 +12,13 @@ std::filesystem::path tokenizer_of(const std::string& model, const GlobalOptions
   if (!options.tokenizer.empty()) {
     return options.tokenizer;
   }
-  const std::filesystem::path path(model);
+  std::filesystem::path path(model);
   if (is_tokenizer_file(path)) {
     return path;
   }
-  const std::filesystem::path folder = std::filesystem::is_directory(path) ? path
-                                       : path.has_parent_path()            ? path.parent_path()
-                                                                           : std::filesystem::path(".");
+  std::filesystem::path folder = std::filesystem::is_directory(path) ? path
+                                 : path.has_parent_path()            ? path.parent_path()
+                                                                     : std::filesystem::path(".");
   if (!has_tokenizer(folder)) {
     throw Error(Kind::input, "{}: no tokenizer in the folder {} ({}), give one with --tokenizer DIR", model,
                 folder.string(), tokenizer_file_names());

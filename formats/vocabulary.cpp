@@ -8,6 +8,7 @@
 #include "formats/sentencepiece.h"
 #include "formats/tokenizer_config.h"
 #include "formats/tokenizer_json.h"
+#include "formats/vocab_json.h"
 #include "formats/vocab_txt.h"
 
 namespace terse {
@@ -45,23 +46,33 @@ Vocabulary read_text_file(const std::filesystem::path& path) {
   return read_vocab_txt(read_text(path), config ? config->bert : normalizers::Bert{});
 }
 
+Vocabulary read_vocab_json_file(const std::filesystem::path& path) {
+  const std::filesystem::path merges = path.parent_path() / "merges.txt";
+  const std::filesystem::path config = path.parent_path() / "tokenizer_config.json";
+  return read_vocab_json(read_text(path), read_text(merges), std::filesystem::exists(config) ? read_text(config) : "");
+}
+
 /// One row a name; of a folder's files the first row's is read.
 struct FileRow {
   std::string_view name;
   Vocabulary (*read)(const std::filesystem::path& path);
 };
 
-constexpr std::array<FileRow, 5> kFiles = {{
+constexpr std::array<FileRow, 6> kFiles = {{
     {"tokenizer.json", read_json_file},
     {"tokenizer.model", read_model_file},
     {"spiece.model", read_model_file},
     {"sentencepiece.bpe.model", read_model_file},
     {"vocab.txt", read_text_file},
+    {"vocab.json", read_vocab_json_file},
 }};
 
 const FileRow* find_row(const std::filesystem::path& path) {
-  const auto row = std::ranges::find_if(
-      kFiles, [&](const FileRow& it) { return path.extension() == std::filesystem::path(it.name).extension(); });
+  const auto* row = std::ranges::find(kFiles, path.filename().string(), &FileRow::name);
+  if (row == kFiles.end()) {
+    row = std::ranges::find_if(
+        kFiles, [&](const FileRow& it) { return path.extension() == std::filesystem::path(it.name).extension(); });
+  }
   return row == kFiles.end() ? nullptr : &*row;
 }
 

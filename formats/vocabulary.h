@@ -198,7 +198,7 @@ struct Vocabulary {
 };
 
 /// Reads a tokenizer from a file, or from a folder that has one: tokenizer.json, else a SentencePiece model, else
-/// vocab.txt. What tokenizer_config.json beside it says counts for the latter two.
+/// vocab.txt, else vocab.json with merges.txt. What tokenizer_config.json beside it says counts for all but the first.
 /// Errors: io; input, with the file's name; unsupported, for a part that terse does not know.
 Vocabulary read_vocabulary(const std::filesystem::path& path);
 

@@ -32,7 +32,7 @@ foreach(folder formats calibration passes cli)
   forbid(${folder} "onnx/|google/protobuf" formats/onnx/)
   forbid(${folder} "CLI/" cli/)
   forbid(${folder} "dnnl|oneapi/" calibration/gemm calibration/isa)
-  forbid(${folder} "nlohmann/" cli/ formats/)
+  forbid(${folder} "nlohmann/" cli/ formats/ calibration/chat_template/value_of_json)
 endforeach()
 
 if(violations)

@@ -87,3 +87,26 @@ def test_vocab_txt(texts, tmp_path):
     tokenizer = Tokenizer.from_file(str(ROOT / "testdata/classifier/tokenizer.json"))
     (tmp_path / "vocab.txt").write_bytes((ROOT / "testdata/classifier/vocab.txt").read_bytes())
     compare_with(tokenizer, tmp_path, texts)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "gpt2-bos", "roberta"])
+def test_vocab_json(kind, texts, tmp_path):
+    """A folder with vocab.json and merges.txt, as old checkpoints have it."""
+    from transformers import GPT2Tokenizer, RobertaTokenizer
+
+    specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"] if kind == "roberta" else ["<|endoftext|>"]
+    trained = zoo.byte_level(zoo.GPT2)
+    model = json.loads(trained.to_str())["model"]
+    vocab = model["vocab"]
+    for token in specials:
+        vocab.setdefault(token, len(vocab))
+    (tmp_path / "vocab.json").write_text(json.dumps(vocab))
+    merges = [" ".join(m) if isinstance(m, list) else m for m in model["merges"]]
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n", newline="\n")
+    config = {"tokenizer_class": "RobertaTokenizer" if kind == "roberta" else "GPT2Tokenizer", "add_prefix_space": kind == "roberta"}
+    if kind == "gpt2-bos":
+        config["add_bos_token"] = True
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    theirs = (RobertaTokenizer if kind == "roberta" else GPT2Tokenizer).from_pretrained(tmp_path)
+    expected = [theirs(line.decode(errors="replace")).input_ids for line in TEXTS]
+    compare(ours(tmp_path, texts), expected)

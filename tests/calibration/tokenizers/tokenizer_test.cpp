@@ -9,6 +9,7 @@
 #include "formats/bytes.h"
 #include "formats/error.h"
 #include "formats/tokenizer_json.h"
+#include "tests/temporary_folder.h"
 
 namespace terse::calibration {
 namespace {
@@ -111,6 +112,30 @@ TEST_SUITE("calibration/tokenizers/tokenizer") {
     CHECK(tokenizer->find("<extra>") == tokenizer->encode("<extra>").front());
     CHECK_FALSE(tokenizer->find("no such token").has_value());
     CHECK(tokenizer->size() > *tokenizer->find("<extra>"));
+  }
+
+  TEST_CASE("vocab.json and merges.txt are read as GPT-2's with what tokenizer_config.json says") {
+    const auto lm = std::filesystem::path(TERSE_TESTDATA) / "lm";
+    const auto model = nlohmann::json::parse(read_text(lm / "tokenizer.json"))["model"];
+    const TemporaryFolder folder;
+    write_text(folder.path() / "vocab.json", model["vocab"].dump());
+    std::string merges = "#version: 0.2\n";
+    for (const auto& merge : model["merges"]) {
+      merges += merge[0].get<std::string>() + " " + merge[1].get<std::string>() + "\n";
+    }
+    write_text(folder.path() / "merges.txt", merges);
+    const auto config = folder.path() / "tokenizer_config.json";
+    write_text(config, R"({"tokenizer_class": "GPT2TokenizerFast", "bos_token": "<s>", "add_bos_token": true,
+                           "eos_token": {"content": "</s>"}, "unk_token": "<pad>"})");
+    const auto expected_ids = open_tokenizer(lm);
+    for (const std::string text : {"Drania, a brewer  from\nPåskö", "<s>a</s> b<pad>", ""}) {
+      CHECK(open_tokenizer(folder.path())->encode(text) == expected_ids->encode(text));
+    }
+    write_text(config, R"({"tokenizer_class": "CLIPTokenizer"})");
+    CHECK_THROWS_WITH_AS(open_tokenizer(folder.path()), doctest::Contains("found the class 'CLIPTokenizer'"), Error);
+    write_text(config, "{}");
+    CHECK_THROWS_WITH_AS(open_tokenizer(folder.path()), doctest::Contains("'<|endoftext|>' is not in the vocabulary"),
+                         Error);
   }
 
   TEST_CASE("a part that is not supported is named") {
