@@ -1,13 +1,13 @@
 #include "formats/onnx/equal_matrices.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 namespace terse::onnx {
 namespace {
 
-constexpr int64_t kSamples = 8;
+constexpr int64_t kSamples = 3;  // each is a page fault; unequal matrices with equal samples only cost a comparison
+constexpr int64_t kTile = 32;
 
 /// A dense encoding's numbers as bit patterns at logical places.
 class Bits {
@@ -24,13 +24,15 @@ class Bits {
   int64_t matrices() const { return matrices_; }
   int64_t size() const { return size_; }
   DType dtype() const { return dense_.dtype; }
+  /// Dimensions as the numbers lie.
+  int64_t stored_rows() const { return dense_.transposed ? columns_ : rows_; }
+  int64_t stored_columns() const { return dense_.transposed ? rows_ : columns_; }
   bool is_stored_transposed() const { return dense_.transposed; }
   const std::byte* data() const { return dense_.values.bytes().data(); }
   void release_pages() const { dense_.values.release_pages(); }
 
-  const std::byte* at(int64_t matrix, int64_t r, int64_t c) const {
-    const int64_t inside = dense_.transposed ? c * rows_ + r : r * columns_ + c;
-    return data() + (matrix * rows_ * columns_ + inside) * size_;
+  const std::byte* at(int64_t matrix, int64_t row, int64_t column) const {
+    return data() + ((matrix * stored_rows() + row) * stored_columns() + column) * size_;
   }
 
  private:
@@ -41,25 +43,6 @@ class Bits {
 uint64_t mix(uint64_t hash, uint64_t value) {
   hash = (hash ^ value) * 0x9E3779B97F4A7C15U;
   return hash ^ (hash >> 29);
-}
-
-/// The place of sample k in [0, size): spread out, and not in a line.
-int64_t place(int64_t sample, int64_t size, int64_t stride) { return sample * stride % kSamples * size / kSamples; }
-
-/// Samples the matrix or its transpose.
-uint64_t hash_of(const Bits& bits, Likeness orientation) {
-  uint64_t hash = 0;
-  for (int64_t k = 0; k < kSamples; ++k) {
-    const bool is_same = orientation == Likeness::same;
-    const int64_t r =
-        place(k, is_same ? bits.rows() : bits.columns(), 3) + (is_same ? bits.rows() : bits.columns()) / 16;
-    const int64_t c = place(k, is_same ? bits.columns() : bits.rows(), 5);
-    uint64_t value = 0;
-    const std::byte* at = bits.at(place(k, bits.matrices(), 7), is_same ? r : c, is_same ? c : r);
-    std::memcpy(&value, at, static_cast<size_t>(bits.size()));
-    hash = mix(hash, value);
-  }
-  return hash;
 }
 
 bool equal_in_order(const Bits& a, const Bits& b) {
@@ -76,30 +59,62 @@ bool equal_in_order(const Bits& a, const Bits& b) {
   return true;
 }
 
-/// One tile of a against one of b (or of its transpose): small enough that both stay in the cache.
-bool equal_tile(const Bits& a, const Bits& b, Likeness likeness, std::array<int64_t, 3> corner) {
-  constexpr int64_t kTile = 32;
-  const auto [matrix, first_row, first_column] = corner;
-  const auto size = static_cast<size_t>(a.size());
-  for (int64_t r = first_row; r < std::min(first_row + kTile, a.rows()); ++r) {
-    for (int64_t c = first_column; c < std::min(first_column + kTile, a.columns()); ++c) {
-      const std::byte* other = likeness == Likeness::same ? b.at(matrix, r, c) : b.at(matrix, c, r);
-      if (std::memcmp(a.at(matrix, r, c), other, size) != 0) {
-        return false;
-      }
-    }
-  }
-  return true;
+template <typename T>
+T load(const std::byte* at) {
+  T bits;
+  std::memcpy(&bits, at, sizeof(T));
+  return bits;
 }
 
-/// Strips of rows as wide as a page, so that whichever of the two is stored across is read a page at a time, once.
-bool equal_across(const Bits& a, const Bits& b, Likeness likeness) {
-  constexpr int64_t kStrip = 1024, kTile = 32;
-  for (int64_t matrix = 0; matrix < a.matrices(); ++matrix) {
-    for (int64_t strip = 0; strip < a.rows(); strip += kStrip) {
-      for (int64_t c = 0; c < a.columns(); c += kTile) {
-        for (int64_t r = strip; r < std::min(strip + kStrip, a.rows()); r += kTile) {
-          if (!equal_tile(a, b, likeness, {matrix, r, c})) {
+struct Corner {
+  int64_t matrix = 0, row = 0, column = 0;
+};
+
+/// A tile of `a` as it lies against the one of `b` that is its transpose: small enough that both stay in the cache.
+template <typename T>
+bool equal_tile(const Bits& a, const Bits& b, const Corner& corner) {
+  constexpr auto kSize = static_cast<int64_t>(sizeof(T));
+  const int64_t rows = std::min(kTile, a.stored_rows() - corner.row);
+  const int64_t columns = std::min(kTile, a.stored_columns() - corner.column);
+  T difference = 0;
+  for (int64_t r = 0; r < rows; ++r) {
+    const std::byte* along = a.at(corner.matrix, corner.row + r, corner.column);
+    const std::byte* across = b.at(corner.matrix, corner.column, corner.row + r);
+    for (int64_t c = 0; c < columns; ++c) {
+      const T x = load<T>(along + c * kSize), y = load<T>(across + c * b.stored_columns() * kSize);
+      difference = static_cast<T>(difference | (x ^ y));
+    }
+  }
+  return difference == 0;
+}
+
+using EqualTile = bool (*)(const Bits&, const Bits&, const Corner&);
+
+EqualTile tile_comparison(int64_t element_bytes) {
+  switch (element_bytes) {
+    case 1:
+      return equal_tile<uint8_t>;
+    case 2:
+      return equal_tile<uint16_t>;
+    case 4:
+      return equal_tile<uint32_t>;
+    default:
+      return equal_tile<uint64_t>;
+  }
+}
+
+/// Strips of rows, as many as the numbers of `b` that a page fault maps (16 pages): all of them are read before they
+/// are given back.
+bool equal_across(const Bits& a, const Bits& b) {
+  constexpr int64_t kStripBytes = int64_t{16} * 4096;
+  const EqualTile equal = tile_comparison(a.size());
+  const int64_t strip = kStripBytes / a.size();
+  for (Corner at; at.matrix < a.matrices(); ++at.matrix) {
+    for (int64_t first = 0; first < a.stored_rows(); first += strip) {
+      const int64_t end = std::min(first + strip, a.stored_rows());
+      for (at.column = 0; at.column < a.stored_columns(); at.column += kTile) {
+        for (at.row = first; at.row < end; at.row += kTile) {
+          if (!equal(a, b, at)) {
             return false;
           }
         }
@@ -120,16 +135,23 @@ bool equal_as(const Bits& a, const Bits& b, Likeness likeness) {
   if (in_order && a.data() == b.data()) {
     return true;
   }
-  return in_order ? equal_in_order(a, b) : equal_across(a, b, likeness);
+  return in_order ? equal_in_order(a, b) : equal_across(a, b);
 }
 
 }  // namespace
 
 uint64_t sampled_hash(const Encoding& encoding) {
   const Bits bits(encoding);
-  const uint64_t same = hash_of(bits, Likeness::same), transposed = hash_of(bits, Likeness::transposed);
+  const int64_t side = std::min(bits.rows(), bits.columns());
+  uint64_t hash = 0;
+  for (int64_t k = 0; k < kSamples; ++k) {
+    const int64_t place = (2 * k + 1) * side / (2 * kSamples);
+    uint64_t value = 0;
+    std::memcpy(&value, bits.at(k % bits.matrices(), place, place), static_cast<size_t>(bits.size()));
+    hash = mix(hash, value);
+  }
   bits.release_pages();
-  return mix(std::min(same, transposed), std::max(same, transposed));
+  return hash;
 }
 
 std::optional<Likeness> compare(const Encoding& a, const Encoding& b) {

@@ -13,8 +13,8 @@ enum class Likeness {
   transposed,  ///< with the last two dimensions swapped
 };
 
-/// A hash of eight numbers at fixed places that a matrix and its transpose share. Precondition: dense, not planned, of
-/// rank 2 or more, not empty. Touches a page a number and gives it back.
+/// A hash of a few numbers on the diagonal, which a matrix and its transpose share. Precondition: dense, not planned,
+/// of rank 2 or more, not empty. Touches a page a number and gives it back.
 uint64_t sampled_hash(const Encoding& encoding);
 
 /// Compares all bits, the first difference ends it. Preconditions as above, for both. Pages are given back on the way.

@@ -95,14 +95,16 @@ std::optional<Tensor> grouped(const std::vector<uint8_t>& points, int64_t blocks
   const int64_t groups = out.shape()[1];
   const auto values = out.mutable_values<uint8_t>();
   const auto rows = static_cast<int64_t>(points.size()) / blocks;
-  const auto index = [&](int64_t row, int64_t block) {
-    return static_cast<size_t>(row / scales.group_rows * groups + (groups == blocks ? block : 0));
-  };
-  for (int64_t i = static_cast<int64_t>(points.size()) - 1; i >= 0; --i) {
-    values[index(i / blocks, i % blocks)] = points[static_cast<size_t>(i)];
-  }
-  for (int64_t i = 0; i < rows * blocks; ++i) {
-    if (values[index(i / blocks, i % blocks)] != points[static_cast<size_t>(i)]) {
+  for (int64_t row = 0; row < rows; ++row) {
+    const auto own = std::span(points).subspan(static_cast<size_t>(row * blocks), static_cast<size_t>(blocks));
+    const auto shared =
+        values.subspan(static_cast<size_t>(row / scales.group_rows * groups), static_cast<size_t>(groups));
+    if (row % scales.group_rows == 0) {
+      std::ranges::copy(own.first(shared.size()), shared.begin());
+    }
+    const bool agree =
+        groups == blocks ? std::ranges::equal(own, shared) : std::ranges::count(own, shared[0]) == blocks;
+    if (!agree) {
       return std::nullopt;
     }
   }
