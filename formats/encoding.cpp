@@ -7,6 +7,7 @@
 #include "formats/error.h"
 #include "formats/overloaded.h"
 #include "formats/rounding.h"
+#include "formats/transpose.h"
 
 namespace terse {
 namespace {
@@ -51,15 +52,22 @@ void dispatch_float(DType dtype, Body&& body) {
   }
 }
 
-/// Rows of a matrix that is stored column by column. Tiles of 16 columns keep the reads of a cache line together.
+/// Rows [first, first + count) of a matrix that is stored column by column.
 template <typename T>
-void transpose_rows(const std::byte* matrix, int64_t rows, int64_t columns, int64_t first, int64_t count, float* out) {
-  constexpr int64_t kTile = 16;
-  for (int64_t row_tile = 0; row_tile < count; row_tile += kTile) {
-    const int64_t row_end = std::min(row_tile + kTile, count);
-    for (int64_t column = 0; column < columns; ++column) {
-      for (int64_t row = row_tile; row < row_end; ++row) {
-        out[row * columns + column] = load<T>(matrix, column * rows + first + row);
+void decode_transposed(const std::byte* matrix, int64_t rows, int64_t columns, int64_t first, int64_t count,
+                       float* out) {
+  constexpr auto kSize = static_cast<int64_t>(sizeof(T));
+  if constexpr (std::is_same_v<T, float>) {
+    transpose<uint32_t>({matrix + first * kSize, rows}, columns, count, {reinterpret_cast<std::byte*>(out), columns});
+  } else {
+    constexpr int64_t kTile = 16;
+    using Bits = std::conditional_t<kSize == 2, uint16_t, uint64_t>;
+    std::vector<std::byte> lines(static_cast<size_t>(kTile * columns * kSize));
+    for (int64_t done = 0; done < count; done += kTile) {
+      const int64_t here = std::min(kTile, count - done);
+      transpose<Bits>({matrix + (first + done) * kSize, rows}, columns, here, {lines.data(), columns});
+      for (int64_t i = 0; i < here * columns; ++i) {
+        out[done * columns + i] = load<T>(lines.data(), i);
       }
     }
   }
@@ -81,7 +89,7 @@ void decode_dense(const Encoding& e, const DenseEncoding& d, int64_t first, int6
       const int64_t matrix = row / matrix_rows;
       const int64_t here = std::min(count - done, matrix_rows - row % matrix_rows);
       const std::byte* begin = data + matrix * matrix_rows * columns * static_cast<int64_t>(sizeof(T));
-      transpose_rows<T>(begin, matrix_rows, columns, row % matrix_rows, here, out.data() + done * columns);
+      decode_transposed<T>(begin, matrix_rows, columns, row % matrix_rows, here, out.data() + done * columns);
       done += here;
     }
   });

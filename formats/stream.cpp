@@ -1,10 +1,10 @@
 #include "formats/stream.h"
 
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
 #include "formats/error.h"
+#include "formats/transpose.h"
 
 namespace terse {
 namespace {
@@ -16,22 +16,6 @@ std::span<const std::byte> slice(const Tensor& tensor, int64_t offset, int64_t l
   return tensor.bytes().subspan(static_cast<size_t>(offset), static_cast<size_t>(length));
 }
 
-/// out[c, r] = in[r, c] for c in [first, first + count). Tiles of 16 rows keep the writes of a cache line together.
-template <typename T>
-void transpose_columns(const std::byte* in, int64_t rows, int64_t columns, int64_t first, int64_t count,
-                       std::byte* out) {
-  constexpr int64_t kTile = 16;
-  constexpr auto kSize = static_cast<int64_t>(sizeof(T));
-  for (int64_t row_tile = 0; row_tile < rows; row_tile += kTile) {
-    const int64_t row_end = std::min(row_tile + kTile, rows);
-    for (int64_t c = 0; c < count; ++c) {
-      for (int64_t r = row_tile; r < row_end; ++r) {
-        std::memcpy(out + (c * rows + r) * kSize, in + (r * columns + first + c) * kSize, sizeof(T));
-      }
-    }
-  }
-}
-
 template <typename T>
 void transpose_matrix(const Tensor& tensor, int64_t offset, int64_t rows, int64_t columns, Sink& sink) {
   constexpr auto kSize = static_cast<int64_t>(sizeof(T));
@@ -40,7 +24,8 @@ void transpose_matrix(const Tensor& tensor, int64_t offset, int64_t rows, int64_
   const int64_t matrix_bytes = rows * columns * kSize;
   for (int64_t first = 0; first < columns; first += step) {
     const int64_t count = std::min(step, columns - first);
-    transpose_columns<T>(slice(tensor, offset, matrix_bytes).data(), rows, columns, first, count, tile.data());
+    transpose<T>({slice(tensor, offset, matrix_bytes).data() + first * kSize, columns}, rows, count,
+                 {tile.data(), rows});
     tensor.release_pages(offset, matrix_bytes);
     sink.write(std::span(tile).first(static_cast<size_t>(count * rows * kSize)));
   }
@@ -76,9 +61,9 @@ void stream_bytes(const Tensor& tensor, Sink& sink) {
 
 void stream_transposed(const Tensor& tensor, const Transposition& t, Sink& sink) {
   const int64_t element_bytes = packed_bytes(tensor.dtype(), 1);
-  const TransposeMatrix transpose = transpose_for(element_bytes);
+  const TransposeMatrix write = transpose_for(element_bytes);
   for (int64_t matrix = 0; matrix < t.matrices; ++matrix) {
-    transpose(tensor, matrix * t.rows * t.columns * element_bytes, t.rows, t.columns, sink);
+    write(tensor, matrix * t.rows * t.columns * element_bytes, t.rows, t.columns, sink);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "formats/error.h"
+#include "formats/transpose.h"
 #include "passes/constraints/codes.h"
 #include "passes/constraints/half_range.h"
 #include "passes/constraints/tensor_grid.h"
@@ -83,13 +84,12 @@ class AffineConstraint::Fit : public PanelFit {
   /// One block of each of up to 16 rows. Rows that are missing are zeros.
   void fit_blocks(const ConstBlock& block, int64_t row, Importance importance) {
     const int64_t rows = std::min(kGridLanes, block.rows - row);
-    lanes_.assign(static_cast<size_t>(block.columns), {});
-    for (int64_t lane = 0; lane < rows; ++lane) {
-      const float* numbers = block.row(row + lane);
-      for (int64_t column = 0; column < block.columns; ++column) {
-        lanes_[static_cast<size_t>(column)].values[static_cast<size_t>(lane)] = numbers[column];
-      }
+    lanes_.resize(static_cast<size_t>(block.columns));
+    if (rows < kGridLanes) {
+      std::ranges::fill(lanes_, LaneColumn{});
     }
+    transpose<uint32_t>({reinterpret_cast<const std::byte*>(block.row(row)), block.stride}, rows, block.columns,
+                        {reinterpret_cast<std::byte*>(lanes_.data()), kGridLanes});
     const GridFits fits = fit_grids(spec_, lanes_, importance);
     const int64_t group = block.first_column / parts_.group_columns;
     for (int64_t lane = 0; lane < rows; ++lane) {

@@ -22,9 +22,11 @@ struct Panel {
 
 Solution solve_panel(const Encoding& weight, Constraint& constraint, Panel panel) {
   const int64_t columns = weight.columns();
-  std::vector<float> before(static_cast<size_t>(panel.rows * columns));
+  Tensor original = Tensor::uninitialized(DType::f32, {panel.rows, columns});
+  Tensor rounded = Tensor::uninitialized(DType::f32, {panel.rows, columns});
+  const auto before = original.mutable_values<float>(), after = rounded.mutable_values<float>();
   decode_rows(weight, panel.first_row, panel.rows, before);
-  std::vector<float> after = before;
+  std::ranges::copy(before, after.begin());
   const auto fit = constraint.begin(panel.first_row, panel.rows);
   const Block block{.values = after.data(), .rows = panel.rows, .columns = columns, .stride = columns};
   fit->fit(as_const(block), {});
