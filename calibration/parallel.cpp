@@ -2,6 +2,7 @@
 
 #include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
+#include <tbb/parallel_invoke.h>
 #include <tbb/task_arena.h>
 
 #include <algorithm>
@@ -36,6 +37,10 @@ void parallel_ranges(int64_t count, int64_t grain, const std::function<void(int6
     return;
   }
   parallel_for((count + grain - 1) / grain, [&](int64_t i) { body(i * grain, std::min(count, (i + 1) * grain)); });
+}
+
+void run_both(const std::function<void()>& first, const std::function<void()>& second) {
+  tbb::parallel_invoke(first, second);
 }
 
 }  // namespace terse::calibration

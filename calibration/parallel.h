@@ -30,4 +30,7 @@ void parallel_for(int64_t count, const std::function<void(int64_t)>& body);
 /// `grain` alone.
 void parallel_ranges(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body);
 
+/// Two pieces of work side by side, each with loops of its own; whichever ends first lends its threads to the other.
+void run_both(const std::function<void()>& first, const std::function<void()>& second);
+
 }  // namespace terse::calibration

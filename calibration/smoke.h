@@ -13,7 +13,7 @@ struct SmokeCheck {
   bool has_run = false;
   std::string reason;  ///< why it has not
   Task task = Task::other;
-  bool is_finite = true;          ///< no output of the compressed model is NaN where the original's is a number
+  bool is_finite = true;          ///< no output of the compressed model is NaN or infinite where the original's is not
   std::optional<double> kl_mean;  ///< language models, nats a token
   std::optional<double> cosine;   ///< other graphs: of the whole output that is furthest from the original's
 };
@@ -22,10 +22,11 @@ struct SmokeCheck {
 /// away, quantization worth having costs a fraction of one.
 inline constexpr double kSuspiciousKl = 1;
 
-/// Runs both models on a few inputs that need no data and no tokenizer: of a language model tokens that the
-/// original draws itself (each from its own distribution after the ones before), else random ids of the vocabulary,
-/// else random numbers. Weights are streamed: neither model is ever in memory as a whole. Never throws for what the
-/// graphs are: what cannot run is said in `reason`.
+/// Runs both models once on the same inputs, which need no data and no tokenizer: 2 sequences of 32 tokens drawn with
+/// the frequencies of text (Zipf's law), or random numbers where a graph wants none. Finds what is broken as a whole
+/// (numbers that are not finite, a language that is lost), and is no measure of quality: see evaluate.h for that.
+/// Weights are streamed: neither model is ever in memory as a whole. Never throws for what the graphs are: what cannot
+/// run is said in `reason`.
 SmokeCheck smoke_check(const Model& original, const Model& compressed);
 
 }  // namespace terse::calibration

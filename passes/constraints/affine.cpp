@@ -32,14 +32,16 @@ Encoding plan_encoding(const Encoding& weight, const AffineOptions& options) {
 
 class AffineConstraint::Fit : public PanelFit {
  public:
-  Fit(AffineConstraint& owner, int64_t first_row)
+  Fit(AffineConstraint& owner, int64_t first_row, int64_t row_count)
       : owner_(owner),
         parts_(owner.parts()),
         spec_{.bits = parts_.bits, .asymmetric = parts_.asymmetric, .scale_dtype = parts_.scale_dtype},
         first_row_(first_row),
         columns_(owner.encoding_.columns()),
         groups_((columns_ + parts_.group_columns - 1) / parts_.group_columns),
-        row_bytes_(packed_row_bytes(columns_, parts_.bits)) {}
+        row_bytes_(packed_row_bytes(columns_, parts_.bits)) {
+    std::ranges::fill(packed_rows(first_row, row_count), uint8_t{0});
+  }
 
   ~Fit() override { raise_to(owner_.largest_scale_, largest_scale_); }
   Fit(const Fit&) = delete;
@@ -69,16 +71,16 @@ class AffineConstraint::Fit : public PanelFit {
         snap_to_grid(numbers, load(index(first_row_ + row, group)), codes_.data() + begin);
         begin = end;
       }
-      store_codes(packed_row(row), block.first_column, parts_.bits, codes_);
+      store_codes(packed_rows(first_row_ + row, 1), block.first_column, parts_.bits, codes_);
     }
   }
 
  private:
   int64_t index(int64_t row, int64_t group) const { return row / parts_.group_rows * groups_ + group; }
 
-  std::span<uint8_t> packed_row(int64_t row) {
-    return parts_.codes.mutable_values<uint8_t>().subspan(static_cast<size_t>((first_row_ + row) * row_bytes_),
-                                                          static_cast<size_t>(row_bytes_));
+  std::span<uint8_t> packed_rows(int64_t first, int64_t count) {
+    return parts_.codes.mutable_values<uint8_t>().subspan(static_cast<size_t>(first * row_bytes_),
+                                                          static_cast<size_t>(count * row_bytes_));
   }
 
   /// One block of each of up to 16 rows. Rows that are missing are zeros.
@@ -148,8 +150,8 @@ FittingBlock AffineConstraint::fitting_block() const {
   return {.rows = parts.group_rows, .columns = std::min(parts.group_columns, encoding_.columns())};
 }
 
-std::unique_ptr<PanelFit> AffineConstraint::begin(int64_t first_row, int64_t /*row_count*/) {
-  return std::make_unique<Fit>(*this, first_row);
+std::unique_ptr<PanelFit> AffineConstraint::begin(int64_t first_row, int64_t row_count) {
+  return std::make_unique<Fit>(*this, first_row, row_count);
 }
 
 void AffineConstraint::allocate() {
@@ -157,10 +159,11 @@ void AffineConstraint::allocate() {
   const int64_t rows = encoding_.rows();
   const int64_t groups = (encoding_.columns() + a.group_columns - 1) / a.group_columns;
   const Shape grid = {(rows + a.group_rows - 1) / a.group_rows, groups};
-  a.codes = Tensor::make(DType::u8, {rows, packed_row_bytes(encoding_.columns(), a.bits)});
-  a.scales = Tensor::make(a.scale_dtype, grid);
+  // Not touched here: panels do it, in parallel.
+  a.codes = Tensor::uninitialized(DType::u8, {rows, packed_row_bytes(encoding_.columns(), a.bits)});
+  a.scales = Tensor::uninitialized(a.scale_dtype, grid);
   if (a.asymmetric) {
-    a.zero_points = Tensor::make(DType::u8, grid);
+    a.zero_points = Tensor::uninitialized(DType::u8, grid);
   }
 }
 

@@ -35,6 +35,18 @@ TEST_SUITE("calibration/parallel") {
                     std::runtime_error);
   }
 
+  TEST_CASE("two pieces of work with loops of their own are both done") {
+    for (const int64_t threads : {1, 3}) {
+      const ThreadLimit limit(threads);
+      std::vector<int64_t> first(100), second(100);
+      run_both([&] { parallel_for(100, [&](int64_t i) { first[static_cast<size_t>(i)] = i; }); },
+               [&] { parallel_for(100, [&](int64_t i) { second[static_cast<size_t>(i)] = i; }); });
+      CHECK(first[99] == 99);
+      CHECK(second == first);
+    }
+    CHECK_THROWS_AS(run_both([] {}, [] { throw std::runtime_error("second"); }), std::runtime_error);
+  }
+
   TEST_CASE("a limit holds while it lives") {
     const ThreadLimit limit(1);
     CHECK(thread_count() == 1);
