@@ -1,5 +1,6 @@
-"""`terse inspect` of a 3 GB file: milliseconds and peak memory."""
+"""`terse inspect` and `terse convert` of a 3 GB model: time and peak memory; what is converted is checked."""
 
+import filecmp
 import pathlib
 import sys
 import tempfile
@@ -40,6 +41,10 @@ def main():
         assert "805.3" in terse("inspect", path) or "805" in terse("inspect", path)
         seconds, memory = best_of(3, [TERSE, "inspect", path])
         print(f"inspect of {LAYERS * WIDTH * WIDTH * 4 / 1e9:.1f} GB: {seconds * 1000:.0f} ms, {memory:.0f} MB")
+        out = path.parent / "out.onnx"
+        seconds, memory = best_of(1, [TERSE, "convert", path, "-o", out])
+        assert filecmp.cmp(path.parent / "large.data", out.parent / "out.onnx.data", shallow=False)
+        print(f"convert: {seconds:.1f} s, {memory:.0f} MB")
 
 
 if __name__ == "__main__":
