@@ -25,21 +25,6 @@ std::vector<std::shared_ptr<Block>> subgraphs(const Node& node) {
   return blocks;
 }
 
-/// What a node reads itself and through its subgraphs.
-void for_each_read(const Node& node, const std::function<void(ValueId)>& visit) {
-  for (const ValueId id : node.inputs) {
-    if (id != kNoValue) {
-      visit(id);
-    }
-  }
-  for (const auto& block : subgraphs(node)) {
-    for (const Node& inner : block->nodes) {
-      for_each_read(inner, visit);
-    }
-    std::for_each(block->outputs.begin(), block->outputs.end(), visit);
-  }
-}
-
 /// A set of values.
 class Marks {
  public:

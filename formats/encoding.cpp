@@ -6,20 +6,13 @@
 
 #include "formats/error.h"
 #include "formats/overloaded.h"
-#include "formats/rounding.h"
 #include "formats/transpose.h"
 
 namespace terse {
 namespace {
 
-int64_t row_bytes(int64_t columns, int bits) { return divide_up(columns * bits, 8); }
 int64_t group_count(const Encoding& e, const AffineEncoding& a) {
   return divide_up(e.rows(), a.group_rows) * divide_up(e.columns(), a.group_columns);
-}
-
-Shape swapped(Shape shape) {
-  std::iter_swap(shape.end() - 1, shape.end() - 2);
-  return shape;
 }
 
 /// A float element at any alignment.
@@ -103,7 +96,7 @@ float scale_at(const Tensor& scales, int64_t index) {
 
 void decode_affine(const Encoding& e, const AffineEncoding& a, int64_t first, int64_t count, std::span<float> out) {
   const int64_t columns = e.columns();
-  const int64_t stride = row_bytes(columns, a.bits);
+  const int64_t stride = packed_row_bytes(columns, a.bits);
   const int64_t groups = divide_up(columns, a.group_columns);
   std::vector<uint8_t> codes(static_cast<size_t>(columns));
   for (int64_t row = 0; row < count; ++row) {
@@ -125,7 +118,7 @@ void decode_affine(const Encoding& e, const AffineEncoding& a, int64_t first, in
 
 void decode_codebook(const Encoding& e, const CodebookEncoding& b, int64_t first, int64_t count, std::span<float> out) {
   const int64_t columns = e.columns();
-  const int64_t stride = row_bytes(columns, b.index_bits());
+  const int64_t stride = packed_row_bytes(columns, b.index_bits());
   std::vector<uint8_t> codes(static_cast<size_t>(columns));
   for (int64_t row = 0; row < count; ++row) {
     const auto packed =
@@ -197,7 +190,7 @@ EncodingPtr make_dense(Tensor values) {
 
 EncodingPtr make_dense_transposed(Tensor values) {
   const DType dtype = values.dtype();
-  const Shape shape = swapped(values.shape());
+  const Shape shape = swap_last_two(values.shape());
   return std::make_shared<const Encoding>(
       Encoding{.shape = shape, .form = DenseEncoding{.dtype = dtype, .transposed = true, .values = std::move(values)}});
 }
@@ -238,16 +231,17 @@ void release_rows(const Encoding& encoding, int64_t first_row, int64_t row_count
     rows.release_pages(first_row * stride, row_count * stride);
   };
   std::visit(
-      Overloaded{[&](const DenseEncoding& d) {
-                   if (d.transposed) {
-                     release_pages(encoding);
-                   } else {
-                     release(d.values, packed_bytes(d.dtype, encoding.columns()));
-                   }
-                 },
-                 [&](const AffineEncoding& a) { release(a.codes, row_bytes(encoding.columns(), a.bits)); },
-                 [&](const CodebookEncoding& b) { release(b.codes, row_bytes(encoding.columns(), b.index_bits())); },
-                 [&](const BlockEncoding& b) { release(b.blocks, block_row_bytes(b.type, encoding.columns())); }},
+      Overloaded{
+          [&](const DenseEncoding& d) {
+            if (d.transposed) {
+              release_pages(encoding);
+            } else {
+              release(d.values, packed_bytes(d.dtype, encoding.columns()));
+            }
+          },
+          [&](const AffineEncoding& a) { release(a.codes, packed_row_bytes(encoding.columns(), a.bits)); },
+          [&](const CodebookEncoding& b) { release(b.codes, packed_row_bytes(encoding.columns(), b.index_bits())); },
+          [&](const BlockEncoding& b) { release(b.blocks, block_row_bytes(b.type, encoding.columns())); }},
       encoding.form);
 }
 
@@ -265,11 +259,11 @@ int64_t stored_bytes(const Encoding& encoding) {
                  [&](const AffineEncoding& a) {
                    const int64_t groups = group_count(encoding, a);
                    const int64_t zero_points = a.asymmetric ? divide_up(groups * a.bits, 8) : 0;
-                   return encoding.rows() * row_bytes(encoding.columns(), a.bits) +
+                   return encoding.rows() * packed_row_bytes(encoding.columns(), a.bits) +
                           packed_bytes(a.scale_dtype, groups) + zero_points;
                  },
                  [&](const CodebookEncoding& b) {
-                   return encoding.rows() * row_bytes(encoding.columns(), b.index_bits()) +
+                   return encoding.rows() * packed_row_bytes(encoding.columns(), b.index_bits()) +
                           packed_bytes(b.centroid_dtype, divide_up(encoding.rows(), b.group_rows) * b.centroids);
                  },
                  [&](const BlockEncoding& b) { return encoding.rows() * block_row_bytes(b.type, encoding.columns()); }},

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "formats/blocks/block_type.h"
+#include "formats/rounding.h"
 #include "formats/tensor.h"
 
 namespace terse {
@@ -110,6 +111,9 @@ inline uint8_t unpack_code(const uint8_t* row, int64_t index, int bits) {
   const int64_t bit = index * bits;
   return static_cast<uint8_t>((row[bit / 8] >> (bit % 8)) & ((1 << bits) - 1));
 }
+
+/// Bytes of a row of packed codes; every row begins with a fresh byte.
+inline int64_t packed_row_bytes(int64_t codes, int bits) { return divide_up(codes * bits, 8); }
 
 /// Unpacks `out.size()` codes of 2, 4 or 8 bits, the first in the low bits.
 void unpack_codes(std::span<const uint8_t> packed, int bits, std::span<uint8_t> out);

@@ -51,23 +51,6 @@ Block deep_copy(const Block& block) {
   return copy;
 }
 
-/// Every value a node reads, through its subgraphs too (whose own values are among them).
-void for_each_read(const Node& node, const std::function<void(ValueId)>& visit) {
-  for (const ValueId id : node.inputs) {
-    if (id != kNoValue) {
-      visit(id);
-    }
-  }
-  for_each_subgraph(node, [&](const Block& block) {
-    for (const Node& inner : block.nodes) {
-      for_each_read(inner, visit);
-    }
-    for (const ValueId id : block.outputs) {
-      visit(id);
-    }
-  });
-}
-
 /// Orders one block at a time; `made` are the values that are there already.
 class Sorter {
  public:
@@ -321,6 +304,22 @@ void for_each_block(Block& block, const std::function<void(Block&)>& visit) {
   for (const Node& node : block.nodes) {
     for_each_subgraph(node, [&](Block& inner) { for_each_block(inner, visit); });
   }
+}
+
+void for_each_read(const Node& node, const std::function<void(ValueId)>& visit) {
+  for (const ValueId id : node.inputs) {
+    if (id != kNoValue) {
+      visit(id);
+    }
+  }
+  for_each_subgraph(node, [&](const Block& block) {
+    for (const Node& inner : block.nodes) {
+      for_each_read(inner, visit);
+    }
+    for (const ValueId id : block.outputs) {
+      visit(id);
+    }
+  });
 }
 
 Dataflow::Dataflow(const Graph& graph) : producers_(graph.values.size()), uses_(graph.values.size()) {

@@ -127,6 +127,8 @@ void for_each_node(Block& block, const std::function<void(Node&)>& visit);
 /// The same with every block, `block` itself first.
 void for_each_block(const Block& block, const std::function<void(const Block&)>& visit);
 void for_each_block(Block& block, const std::function<void(Block&)>& visit);
+/// Calls `visit` with every value that a node reads, through its subgraphs too (whose own values are among them).
+void for_each_read(const Node& node, const std::function<void(ValueId)>& visit);
 
 /// Where a value is read. Pointers are into the graph and go stale with the next edit of a node list.
 struct Use {

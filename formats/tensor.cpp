@@ -73,6 +73,12 @@ std::optional<DType> find_dtype(std::string_view name) {
 
 std::string to_string(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ",")); }
 
+Shape swap_last_two(Shape shape) {
+  assert(shape.size() >= 2);
+  std::iter_swap(shape.end() - 1, shape.end() - 2);
+  return shape;
+}
+
 std::optional<int64_t> checked_count(std::span<const int64_t> shape) {
   constexpr int64_t kLargest = int64_t{1} << 58;  // elements of 16 bytes still have a size
   int64_t count = 1;

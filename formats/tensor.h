@@ -67,6 +67,9 @@ using Shape = std::vector<int64_t>;
 /// "[2,3]"
 std::string to_string(const Shape& shape);
 
+/// The shape with its last two dimensions swapped: that of a matrix, or of each in a stack, turned. At least two.
+Shape swap_last_two(Shape shape);
+
 /// The product of the dimensions; nullopt if one is negative or the product does not fit into 62 bits.
 std::optional<int64_t> checked_count(std::span<const int64_t> shape);
 

@@ -94,7 +94,7 @@ std::vector<Tensor> gather_block_quantized(const OpCall& call) {
     }
     codes = unpack_rows(codes, bits, codes.shape().back() * (8 / bits));
     const int64_t blocks = scales.shape().back();
-    if (zero_table != nullptr && zero_points.shape().back() != (blocks * bits + 7) / 8) {
+    if (zero_table != nullptr && zero_points.shape().back() != packed_row_bytes(blocks, bits)) {
       throw Error(Kind::input, "zero points of shape {} for scales of shape {}", to_string(zero_table->shape()),
                   to_string(scale_table.shape()));
     }

@@ -34,7 +34,7 @@ Matrices as_matrices(const Tensor& tensor, Side side, bool transposed) {
     transposed = false;
   }
   if (transposed) {
-    std::iter_swap(shape.end() - 1, shape.end() - 2);
+    shape = swap_last_two(std::move(shape));
   }
   return {.values = to_f32(tensor),
           .batch = Shape(shape.begin(), shape.end() - 2),

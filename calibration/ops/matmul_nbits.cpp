@@ -22,7 +22,7 @@ struct BlockedWeight {
       return static_cast<float>(1 << (bits - 1));
     }
     if (zero_points.dtype() == DType::u8) {
-      const int64_t row_bytes = (blocks() * bits + 7) / 8;
+      const int64_t row_bytes = packed_row_bytes(blocks(), bits);
       return static_cast<float>(unpack_code(zero_points.values<uint8_t>().data() + row * row_bytes, b, bits));
     }
     return zero_points.values<float>()[static_cast<size_t>(row * blocks() + b)];
@@ -71,7 +71,8 @@ BlockedWeight weight_of(const OpCall& call) {
   if (const Tensor* zero_points = call.find_input(3)) {
     const bool is_packed = zero_points->dtype() == DType::u8;
     w.zero_points = is_packed ? *zero_points : to_f32(*zero_points);
-    check_count("zero points", w.zero_points, w.out * (is_packed ? (w.blocks() * bits + 7) / 8 : w.blocks()));
+    check_count("zero points", w.zero_points,
+                w.out * (is_packed ? packed_row_bytes(w.blocks(), static_cast<int>(bits)) : w.blocks()));
   }
   return w;
 }

@@ -130,9 +130,7 @@ EncodingPtr with_shape(const Encoding& encoding, const Shape& shape) {
   if (!keeps_matrices) {
     return nullptr;
   }
-  Shape stored = shape;
-  std::iter_swap(stored.end() - 1, stored.end() - 2);
-  return make_dense_transposed(dense->values.reshaped(stored));
+  return make_dense_transposed(dense->values.reshaped(swap_last_two(shape)));
 }
 
 using ShapeRule = std::optional<Shape> (*)(const Graph& graph, const Node& node, const Shape& shape);

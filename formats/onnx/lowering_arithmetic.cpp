@@ -194,7 +194,7 @@ void store_rows(Context& context, Weight& weight) {
   const bool affine = encoding->affine() != nullptr;
   const int bits = affine ? weight.affine().bits : weight.codes().index_bits();
   Shape dims = encoding->shape;
-  dims.back() = divide_up(weight.columns() * bits, 8);
+  dims.back() = packed_row_bytes(weight.columns(), bits);
   context.store(weight, DType::u8, dims, [encoding](Sink& sink) {
     stream_bytes(encoding->affine() != nullptr ? encoding->affine()->codes : encoding->codebook()->codes, sink);
   });

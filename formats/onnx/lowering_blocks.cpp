@@ -23,7 +23,7 @@ bool computes_in_blocks(DType dtype) { return dtype == DType::f32 || dtype == DT
 int64_t row_bytes(const Weight& weight) {
   const int64_t columns =
       weight.packing == Packing::blocks ? divide_up(weight.columns(), weight.block) * weight.block : weight.columns();
-  return divide_up(columns * weight.affine().bits, 8);
+  return packed_row_bytes(columns, weight.affine().bits);
 }
 
 int64_t gather_block(const Weight& weight) {

@@ -8,11 +8,7 @@ namespace terse::onnx {
 namespace {
 
 Shape stored_shape(const Encoding& encoding, bool transposed) {
-  Shape shape = encoding.shape;
-  if (transposed) {
-    std::iter_swap(shape.end() - 1, shape.end() - 2);
-  }
-  return shape;
+  return transposed ? swap_last_two(encoding.shape) : encoding.shape;
 }
 
 Transposition transposition(const Encoding& encoding, bool lies_transposed) {

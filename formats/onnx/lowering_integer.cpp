@@ -37,10 +37,7 @@ DType element_type(const AffineEncoding& affine) {
 Shape dims_of(const Shape& logical, int64_t last, bool transposed) {
   Shape dims = logical;
   dims.back() = last;
-  if (transposed) {
-    std::iter_swap(dims.end() - 1, dims.end() - 2);
-  }
-  return dims;
+  return transposed ? swap_last_two(std::move(dims)) : dims;
 }
 
 /// The shape of scales and zero points.

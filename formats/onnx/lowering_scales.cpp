@@ -31,7 +31,7 @@ void store_scales(Context& context, Weight& weight) {
     return;
   }
   const int64_t blocks = zero_point_blocks(weight);
-  Shape dims = row_shape(weight, divide_up(blocks * weight.affine().bits, 8));
+  Shape dims = row_shape(weight, packed_row_bytes(blocks, weight.affine().bits));
   if (weight.packing == Packing::blocks) {
     dims.front() = weight.rows();  // MatMulNBits repeats nothing
   }

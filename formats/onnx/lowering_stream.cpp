@@ -16,7 +16,7 @@ class Integers {
       : affine_(*weight.affine()),
         rows_(weight.shape.size() < 2 ? 1 : weight.shape[weight.shape.size() - 2]),
         columns_(weight.columns()),
-        row_bytes_((columns_ * affine_.bits + 7) / 8),
+        row_bytes_(packed_row_bytes(columns_, affine_.bits)),
         transposed_(transposed),
         flip_(static_cast<uint8_t>(affine_.asymmetric ? 0 : 1 << (affine_.bits - 1))) {}
 
@@ -54,7 +54,7 @@ void stream_zero_points(const AffineEncoding& affine, int64_t rows, int64_t bloc
   const auto points = affine.zero_points.values<uint8_t>();
   const auto groups = affine.zero_points.shape().back();
   std::vector<uint8_t> line(static_cast<size_t>(blocks));
-  std::vector<uint8_t> packed(static_cast<size_t>((blocks * affine.bits + 7) / 8));
+  std::vector<uint8_t> packed(static_cast<size_t>(packed_row_bytes(blocks, affine.bits)));
   for (int64_t row = 0; row < rows; ++row) {
     const int64_t first = row / affine.group_rows * groups;
     for (int64_t block = 0; block < blocks; ++block) {
@@ -78,7 +78,7 @@ void stream_integers(const Encoding& weight, bool transposed, Sink& sink) {
       const auto count = std::min<int64_t>(integers.count() - first, static_cast<int64_t>(numbers.size()));
       const auto piece = std::span(numbers).first(static_cast<size_t>(count));
       integers.read(matrix, first, piece);
-      packed.resize(static_cast<size_t>((count * bits + 7) / 8));
+      packed.resize(static_cast<size_t>(packed_row_bytes(count, bits)));
       pack_codes(piece, bits, packed);
       sink.write(std::as_bytes(std::span(packed)));
     }

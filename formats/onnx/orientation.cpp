@@ -79,7 +79,7 @@ EncodingPtr swapped(const Encoding& encoding) {
     return nullptr;
   }
   Encoding turned = encoding;
-  std::iter_swap(turned.shape.end() - 1, turned.shape.end() - 2);
+  turned.shape = swap_last_two(std::move(turned.shape));
   auto& dense = std::get<DenseEncoding>(turned.form);
   dense.transposed = !dense.transposed;
   return std::make_shared<const Encoding>(std::move(turned));

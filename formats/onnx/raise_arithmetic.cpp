@@ -208,7 +208,8 @@ EncodingPtr codebook_encoding(const RaiseContext& context, const Unpacked& codes
   if (centroids < 2 || centroids > 256 || rows % groups != 0 || encoding.index_bits() != codes.bits) {
     return nullptr;
   }
-  const auto packed = packed_rows(*context.tensor(codes.part.stored), rows, (codes.columns * codes.bits + 7) / 8);
+  const auto packed =
+      packed_rows(*context.tensor(codes.part.stored), rows, packed_row_bytes(codes.columns, codes.bits));
   if (!packed) {
     return nullptr;
   }

@@ -101,17 +101,13 @@ int64_t group_columns(const Source& s, Orientation orientation) {
 }
 
 Shape logical_shape(const Source& s, Orientation orientation) {
-  Shape shape = s.codes->shape();
-  if (orientation == Orientation::transposed) {
-    std::iter_swap(shape.end() - 1, shape.end() - 2);
-  }
-  return shape;
+  return orientation == Orientation::transposed ? swap_last_two(s.codes->shape()) : s.codes->shape();
 }
 
 /// Codes packed along the rows of the weight.
 Tensor pack_rows(std::span<const uint8_t> codes, int64_t columns, int bits) {
   const int64_t rows = static_cast<int64_t>(codes.size()) / columns;
-  const int64_t row_bytes = (columns * bits + 7) / 8;
+  const int64_t row_bytes = packed_row_bytes(columns, bits);
   Tensor packed = Tensor::make(DType::u8, {rows, row_bytes});
   for (int64_t r = 0; r < rows; ++r) {
     pack_codes(codes.subspan(static_cast<size_t>(r * columns), static_cast<size_t>(columns)), bits,

@@ -45,7 +45,7 @@ std::optional<Scales> find_scales(const RaiseContext& context, const AffineParts
 
 /// Unpacked zero points of all rows and blocks. A stored row may serve all rows.
 std::optional<std::vector<uint8_t>> packed_zero_points(const Tensor& stored, int bits, int64_t rows, int64_t blocks) {
-  const int64_t row_bytes = divide_up(blocks * bits, 8);
+  const int64_t row_bytes = packed_row_bytes(blocks, bits);
   const int64_t stored_rows = stored.count() / row_bytes;
   if (stored.count() % row_bytes != 0 || (stored_rows != rows && stored_rows != 1)) {
     return std::nullopt;
@@ -140,7 +140,7 @@ EncodingPtr affine_encoding(const RaiseContext& context, const AffineParts& part
   const int64_t rows = *count / columns;
   const int64_t blocks = divide_up(columns, parts.block);
   auto scales = find_scales(context, parts, rows, blocks);
-  auto codes = packed_rows(*context.tensor(parts.codes), rows, divide_up(columns * parts.bits, 8));
+  auto codes = packed_rows(*context.tensor(parts.codes), rows, packed_row_bytes(columns, parts.bits));
   if (!scales || !codes) {
     return nullptr;
   }

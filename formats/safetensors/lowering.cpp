@@ -80,11 +80,6 @@ DType model_dtype(const Model& model, const Weights& weights, std::optional<DTyp
   return DType::f32;
 }
 
-Shape swapped(Shape shape) {
-  std::iter_swap(shape.end() - 1, shape.end() - 2);
-  return shape;
-}
-
 StoredTensor store_dense(const Model& model, ValueId id) {
   const Value& value = model.graph.value(id);
   const EncodingPtr encoding = value.constant;
@@ -93,12 +88,12 @@ StoredTensor store_dense(const Model& model, ValueId id) {
   const bool in_out = form != model.checkpoint->stored.end() && form->second.in_out;
   StoredTensor stored{.name = value.name,
                       .dtype = dense.dtype,
-                      .shape = in_out ? swapped(encoding->shape) : encoding->shape,
+                      .shape = in_out ? swap_last_two(encoding->shape) : encoding->shape,
                       .write = {}};
   if (dense.transposed == in_out) {
     stored.write = [encoding](Sink& sink) { stream_bytes(encoding->dense()->values, sink); };
   } else {
-    const Shape lies = dense.transposed ? swapped(encoding->shape) : encoding->shape;
+    const Shape lies = dense.transposed ? swap_last_two(encoding->shape) : encoding->shape;
     const int64_t rows = lies[lies.size() - 2], columns = lies.back();
     const int64_t matrices = rows * columns == 0 ? 0 : encoding->rows() * encoding->columns() / (rows * columns);
     const Transposition transposition{.matrices = matrices, .rows = rows, .columns = columns};

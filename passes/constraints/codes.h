@@ -5,9 +5,6 @@
 
 namespace terse::passes {
 
-/// Bytes of a row of packed codes; every row begins with a fresh byte.
-inline int64_t packed_row_bytes(int64_t columns, int bits) { return (columns * bits + 7) / 8; }
-
 /// Packs codes into a row of them, from `first_column` on; the codes beside them stay. The row began as zeros.
 void store_codes(std::span<uint8_t> row, int64_t first_column, int bits, std::span<const uint8_t> codes);
 
