@@ -13,7 +13,7 @@ namespace terse::calibration {
 namespace {
 
 constexpr int64_t kSequences = 2;
-constexpr int64_t kTokens = 32;     // enough to see nonsense
+constexpr int64_t kTokens = 16;     // enough to see nonsense
 constexpr double kZipfShift = 100;  // spreads the first ids, of which many are special
 
 /// Knuth's MMIX generator: the same numbers everywhere.

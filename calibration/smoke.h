@@ -22,7 +22,7 @@ struct SmokeCheck {
 /// away, quantization worth having costs a fraction of one.
 inline constexpr double kSuspiciousKl = 1;
 
-/// Runs both models once on the same inputs, which need no data and no tokenizer: 2 sequences of 32 tokens drawn with
+/// Runs both models once on the same inputs, which need no data and no tokenizer: 2 sequences of 16 tokens drawn with
 /// the frequencies of text (Zipf's law), or random numbers where a graph wants none. Finds what is broken as a whole
 /// (numbers that are not finite, a language that is lost), and is no measure of quality: see evaluate.h for that.
 /// Weights are streamed: neither model is ever in memory as a whole. Never throws for what the graphs are: what cannot
