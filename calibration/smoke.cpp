@@ -111,29 +111,6 @@ bool has_same_first_rows(const Tensor& logits) {
   return cosine(floats.values<float>().first(width), second) > 0.9999;
 }
 
-/// The original and what it says.
-struct Truth {
-  explicit Truth(const Model& original)
-      : model(original), executor(original, {.outputs = {}, .residency = Residency::stream}) {}
-
-  const std::vector<std::string>& names() const { return executor.output_names(); }
-  size_t logits() const { return static_cast<size_t>(std::ranges::find(names(), "logits") - names().begin()); }
-
-  Task task() const {
-    const auto* ids = find_token_ids(sample);
-    const auto vocabulary = ids == nullptr ? std::nullopt : find_vocabulary(model.graph, ids->first);
-    return task_of(names(), outputs, vocabulary, [&] {
-      return outputs[logits()].shape()[0] == kSequences ? has_same_first_rows(outputs[logits()])
-                                                        : find_task(model, executor, sample) == Task::language_model;
-    });
-  }
-
-  const Model& model;
-  Executor executor;
-  Sample sample;
-  std::vector<Tensor> outputs;
-};
-
 /// The mean divergence of all rows of logits.
 double mean_divergence(const Tensor& reference, const Tensor& tested) {
   const Tensor expected = to_f32(reference), found = to_f32(tested);
@@ -167,15 +144,6 @@ bool is_finite(const std::vector<Tensor>& reference, const std::vector<Tensor>& 
   return broken == 0;
 }
 
-void check_shapes(const Truth& truth, const std::vector<Tensor>& outputs) {
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    if (outputs[i].shape() != truth.outputs[i].shape()) {
-      throw Error(Kind::input, "output '{}' has shape {}, the original's {}", truth.names()[i],
-                  to_string(outputs[i].shape()), to_string(truth.outputs[i].shape()));
-    }
-  }
-}
-
 double worst_cosine(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
   double worst = 1;
   for (size_t i = 0; i < a.size(); ++i) {
@@ -187,34 +155,79 @@ double worst_cosine(const std::vector<Tensor>& a, const std::vector<Tensor>& b) 
   return worst;
 }
 
-SmokeCheck compare(const Model& original, const Model& compressed) {
-  Truth truth(original);
-  const Executor executor(compressed, {.outputs = truth.names(), .residency = Residency::stream});
-  Random random;
-  truth.sample = random_sample(original, random);
-  std::vector<Tensor> outputs;
-  run_both([&] { truth.outputs = truth.executor.run(truth.sample); },
-           [&] { outputs = executor.run(adapt_sample(compressed, truth.sample)); });
-  check_shapes(truth, outputs);
-  SmokeCheck check{.has_run = true, .reason = "", .task = truth.task()};
-  check.is_finite = is_finite(truth.outputs, outputs);
-  if (check.task == Task::language_model || check.task == Task::masked_model) {
-    check.kl_mean = mean_divergence(truth.outputs[truth.logits()], outputs[truth.logits()]);
-  } else {
-    check.cosine = worst_cosine(truth.outputs, outputs);
-  }
-  return check;
-}
-
 }  // namespace
 
-SmokeCheck smoke_check(const Model& original, const Model& compressed) {
-  try {
-    return compare(original, compressed);
-  } catch (const Error& error) {
-    SmokeCheck check;
-    check.reason = error.what();
+/// The original and what it says.
+struct SmokeTest::Truth {
+  explicit Truth(const Model& original)
+      : model(original), executor(original, {.outputs = {}, .residency = Residency::stream}) {
+    Random random;
+    sample = random_sample(original, random);
+    outputs = executor.run(sample);
+  }
+
+  const std::vector<std::string>& names() const { return executor.output_names(); }
+  size_t logits() const { return static_cast<size_t>(std::ranges::find(names(), "logits") - names().begin()); }
+
+  Task task() const {
+    const auto* ids = find_token_ids(sample);
+    const auto vocabulary = ids == nullptr ? std::nullopt : find_vocabulary(model.graph, ids->first);
+    return task_of(names(), outputs, vocabulary, [&] {
+      return outputs[logits()].shape()[0] == kSequences ? has_same_first_rows(outputs[logits()])
+                                                        : find_task(model, executor, sample) == Task::language_model;
+    });
+  }
+
+  void check_shapes(const std::vector<Tensor>& tested) const {
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      if (tested[i].shape() != outputs[i].shape()) {
+        throw Error(Kind::input, "output '{}' has shape {}, the original's {}", names()[i],
+                    to_string(tested[i].shape()), to_string(outputs[i].shape()));
+      }
+    }
+  }
+
+  SmokeCheck compare(const Model& compressed) const {
+    const Executor tested(compressed, {.outputs = names(), .residency = Residency::stream});
+    const auto found = tested.run(adapt_sample(compressed, sample));
+    check_shapes(found);
+    SmokeCheck check{.has_run = true, .reason = "", .task = task()};
+    check.is_finite = is_finite(outputs, found);
+    if (check.task == Task::language_model || check.task == Task::masked_model) {
+      check.kl_mean = mean_divergence(outputs[logits()], found[logits()]);
+    } else {
+      check.cosine = worst_cosine(outputs, found);
+    }
     return check;
+  }
+
+  const Model& model;
+  Executor executor;
+  Sample sample;
+  std::vector<Tensor> outputs;
+};
+
+SmokeTest::SmokeTest(const Model& original) : original_(original) {}
+SmokeTest::~SmokeTest() = default;
+
+void SmokeTest::run_original() {
+  try {
+    truth_ = std::make_unique<const Truth>(original_);
+  } catch (const Error& error) {
+    reason_ = error.what();
+  }
+}
+
+SmokeCheck SmokeTest::check(const Model& compressed) const {
+  SmokeCheck failed{.has_run = false, .reason = reason_};
+  if (truth_ == nullptr) {
+    return failed;
+  }
+  try {
+    return truth_->compare(compressed);
+  } catch (const Error& error) {
+    failed.reason = error.what();
+    return failed;
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -27,6 +28,24 @@ inline constexpr double kSuspiciousKl = 1;
 /// (numbers that are not finite, a language that is lost), and is no measure of quality: see evaluate.h for that.
 /// Weights are streamed: neither model is ever in memory as a whole. Never throws for what the graphs are: what cannot
 /// run is said in `reason`.
-SmokeCheck smoke_check(const Model& original, const Model& compressed);
+class SmokeTest {
+ public:
+  /// `original` must outlive the test.
+  explicit SmokeTest(const Model& original);
+  ~SmokeTest();
+  SmokeTest(const SmokeTest&) = delete;
+  SmokeTest& operator=(const SmokeTest&) = delete;
+
+  /// The original's part, which needs no compressed model yet: once, before `check`, on any thread.
+  void run_original();
+
+  SmokeCheck check(const Model& compressed) const;
+
+ private:
+  struct Truth;
+  const Model& original_;
+  std::unique_ptr<const Truth> truth_;
+  std::string reason_;  ///< why there is no truth
+};
 
 }  // namespace terse::calibration

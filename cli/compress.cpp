@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <memory>
 #include <nlohmann/json.hpp>
 
+#include "calibration/parallel.h"
 #include "cli/commands.h"
 #include "cli/compression.h"
 #include "cli/console.h"
@@ -140,18 +142,22 @@ struct Run {
   const std::filesystem::path& tokenizer;  ///< of the evaluation's data
 };
 
-/// Runs the passes and writes the file.
-passes::PipelineReport compress(const Run& run, const Model& original) {
-  Model model = copy(original);
+passes::PipelineReport run_passes(const Run& run, Model& model) {
   auto report = run.phases.time("passes", [&] {
     return run_pipeline(run.pipeline, model,
                         {.progress = [&](std::string_view what, double done) { run.progress.update(what, done); }});
   });
   sign(model, to_string(run.pipeline), run.options.seed);
+  return report;
+}
+
+/// Writes the file, and gives what reads back from it.
+Model write(const Run& run, std::unique_ptr<const Model> model) {
   run.progress.update("write", 0);
   run.phases.time("write",
-                  [&] { run.format.write(model, run.options.output.path, run.options.output.write_options()); });
-  return report;
+                  [&] { run.format.write(*model, run.options.output.path, run.options.output.write_options()); });
+  model.reset();
+  return run.phases.time("read back", [&] { return open_model(run.options.output.path); });
 }
 
 calibration::Evaluation evaluate(const Run& run, const Model& original, const Model& written,
@@ -170,19 +176,23 @@ Compression do_all(const Run& run, const Model& original, const Plan& plan) {
     data = calibration::read_dataset(original, {files.begin(), files.end()},
                                      run.options.evaluation.data_options(run.tokenizer));
   }
+  auto model = std::make_unique<Model>(copy(original));
   Compression result{.pipeline = to_string(run.pipeline),
                      .seed = run.options.seed,
                      .before = facts_of(original),
                      .after = {},
                      .files = plan.layout.files,
-                     .passes = compress(run, original),
+                     .passes = run_passes(run, *model),
                      .smoke = {},
                      .evaluation = {},
                      .failure = {}};
-  const Model written = run.phases.time("read back", [&] { return open_model(run.options.output.path); });
+  // Writing waits for the disk: the original's part of the check is done meanwhile.
+  calibration::SmokeTest smoke(original);
+  Model written;
+  calibration::run_both([&] { written = write(run, std::move(model)); }, [&] { smoke.run_original(); });
   result.after = facts_of(written);
   run.progress.update("smoke check", 0);
-  result.smoke = run.phases.time("smoke check", [&] { return calibration::smoke_check(original, written); });
+  result.smoke = run.phases.time("smoke check", [&] { return smoke.check(written); });
   if (!files.empty()) {
     try {
       result.evaluation = evaluate(run, original, written, data);

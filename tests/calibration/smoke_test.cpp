@@ -26,6 +26,12 @@ Model spoilt(const std::filesystem::path& path, RoleKind role, float factor) {
   return model;
 }
 
+SmokeCheck smoke_check(const Model& original, const Model& compressed) {
+  SmokeTest test(original);
+  test.run_original();
+  return test.check(compressed);
+}
+
 TEST_SUITE("calibration/smoke") {
   TEST_CASE("a language model is compared on tokens as frequent as in text") {
     const auto path = kTestdata / "lm" / "dynamo.onnx";
