@@ -40,14 +40,14 @@ Tensor make_counting(const Value& value, const Sample& sample) {
   return tensor;
 }
 
-/// A cache that holds nothing yet: one sequence of no tokens.
-Tensor make_empty(const Value& value, const Sample&) {
+/// A cache that holds nothing yet: as many sequences as the sample has, of no tokens.
+Tensor make_empty(const Value& value, const Sample& sample) {
   if (!value.type || !value.type->shape) {
     throw Error(Kind::input, "input '{}' is missing and the graph does not say its shape", value.name);
   }
   Shape shape;
   for (const Dimension& dimension : *value.type->shape) {
-    const int64_t otherwise = shape.empty() ? 1 : 0;
+    const int64_t otherwise = shape.empty() ? ids_shape(sample, value.name)[0] : 0;
     shape.push_back(dimension.size >= 0 ? dimension.size : otherwise);
   }
   const auto count = checked_count(shape);

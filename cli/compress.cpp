@@ -106,6 +106,9 @@ Plan make_plan(const CompressOptions& options, const FormatRow& format, const pa
   const WriteOptions write_options = options.output.write_options();
   format.check(planned, write_options);
   plan.layout = format.layout(planned, options.output.path, write_options);
+  if (!options.dry_run) {
+    check_files(options.output, plan.layout);
+  }
   const int64_t bytes = plan.layout.total_bytes();
   if (!options.max_size.empty() && bytes > parse_size(options.max_size)) {
     throw Error(Kind::unsupported,
@@ -224,7 +227,7 @@ ExitCode run(const CompressOptions& options, const Context& context) {
   const auto tokenizer = find_tokenizer_for(options.evaluation.files, options.model, context.options);
   Phases phases;
   Progress progress(context.options);
-  const Model original = phases.time("read", [&] { return open_model(options.model); });
+  const Model original = phases.time("read", [&] { return open_for_output(options.output, options.model); });
   const Plan plan = phases.time("plan", [&] { return make_plan(options, format, pipeline, original); });
   if (options.dry_run) {
     print(plan_text(facts_of(original), plan.passes, plan.layout));

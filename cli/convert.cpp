@@ -13,31 +13,22 @@ struct ConvertOptions {
   std::string model;
   OutputOptions output;
   std::string dtype;
-  bool kv_cache = false;
 };
-
-Model open(const ConvertOptions& options) {
-  const auto cache = options.kv_cache ? KeyValueCache::inputs_and_outputs : KeyValueCache::none;
-  Model model = open_model(options.model, {.cache = cache});
-  if (options.kv_cache && model.checkpoint == nullptr) {
-    throw Error(Kind::unsupported, "--kv-cache: {}: a cache is built from an architecture, which a graph does not name",
-                options.model);
-  }
-  return model;
-}
 
 ExitCode run(const ConvertOptions& options, const Context& context) {
   const FormatRow& format = check_output(options.output, options.model);
   context.interrupts.will_write(options.output.path);
-  Model model = open(options);
+  Model model = open_for_output(options.output, options.model);
   if (!options.dtype.empty()) {
     passes::run_pipeline(passes::parse_recipe("cast,dtype=" + options.dtype), model, {});
   }
   const WriteOptions write_options = options.output.write_options();
   format.check(model, write_options);
-  const int64_t bytes = format.layout(model, options.output.path, write_options).total_bytes();
+  const Layout layout = format.layout(model, options.output.path, write_options);
+  check_files(options.output, layout);
   format.write(model, options.output.path, write_options);
-  print(fmt::format("{}  {} -> {}\n", options.output.path, format_size(model.file_bytes), format_size(bytes)));
+  print(fmt::format("{}  {} -> {}\n", options.output.path, format_size(model.file_bytes),
+                    format_size(layout.total_bytes())));
   return kDone;
 }
 
@@ -48,7 +39,6 @@ Action setup_convert(Arguments& arguments) {
   arguments.positional("MODEL", options->model, "the model to convert");
   declare_output(arguments, options->output);
   arguments.choice("--dtype", {"f32", "f16", "bf16"}, options->dtype, "the type to store float weights in");
-  arguments.flag("--kv-cache", options->kv_cache, "give the graph inputs and outputs for a cache (checkpoints only)");
   return [options](const Context& context) {
     options->output.drop_slashes();
     return run(*options, context);

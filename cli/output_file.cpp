@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "formats/error.h"
+#include "formats/onnx/genai_config.h"
 
 namespace terse::cli {
 namespace {
@@ -72,6 +73,12 @@ void check_folder_place(const FormatRow& format, const fs::path& path, const fs:
   }
 }
 
+/// The folder of `path` if that is still to be made, else `path`.
+fs::path place_of_folder(const fs::path& path) {
+  std::error_code ignored;
+  return path.has_parent_path() && !fs::exists(path.parent_path(), ignored) ? path.parent_path() : path;
+}
+
 }  // namespace
 
 WriteOptions OutputOptions::write_options() const {
@@ -96,6 +103,9 @@ void declare_output(Arguments& arguments, OutputOptions& options) {
   arguments.option("--to", targets, options.target, "the target, whatever the extension");
   arguments.flag("--force", options.force, "replace OUT if it exists");
   arguments.flag("--external-data", options.external_data, "weights in a file of their own beside OUT");
+  arguments.flag("--kv-cache", options.kv_cache,
+                 "give a decoder's graph inputs and outputs for a cache, and put what onnxruntime-genai reads beside "
+                 "OUT (checkpoints to ONNX only)");
   arguments.choice("--onnx", {"contrib", "standard"}, options.onnx_style,
                    "how ONNX files spell compressed weights: com.microsoft's operators or only ONNX's own");
 }
@@ -103,7 +113,12 @@ void declare_output(Arguments& arguments, OutputOptions& options) {
 const FormatRow& check_output(const OutputOptions& options, const fs::path& model) {
   const fs::path path = options.path;
   const FormatRow& format = options.target.empty() ? format_of(path) : get_format(options.target);
-  format.is_folder ? check_folder_place(format, path, model) : check_place(path);
+  if (options.kv_cache && format.name != "onnx") {
+    throw Error(Kind::usage, "--kv-cache: {}: a cache belongs to a graph, expected an ONNX file such as {}",
+                path.string(), (path / "model.onnx").string());
+  }
+  format.is_folder ? check_folder_place(format, path, model)
+                   : check_place(options.kv_cache ? place_of_folder(path) : path);
   if (is_same_file(path, model)) {
     throw Error(Kind::usage, "{}: is the model itself, expected another file to write", path.string());
   }
@@ -116,6 +131,33 @@ const FormatRow& check_output(const OutputOptions& options, const fs::path& mode
     format.check_replaceable(path);
   }
   return format;
+}
+
+Model open_for_output(const OutputOptions& options, const fs::path& path) {
+  if (!options.kv_cache) {
+    return open_model(path);
+  }
+  Model model = open_model(path, {.cache = KeyValueCache::inputs_and_outputs});
+  if (!model.checkpoint) {
+    throw Error(Kind::unsupported, "--kv-cache: {}: a cache is built from an architecture, which a graph does not name",
+                path.string());
+  }
+  if (!onnx::has_cache(model.graph)) {
+    throw Error(Kind::unsupported, "--kv-cache: {}: family {} is no decoder that keeps keys and values", path.string(),
+                model.checkpoint->family);
+  }
+  return model;
+}
+
+void check_files(const OutputOptions& options, const Layout& layout) {
+  const fs::path path = options.path;
+  for (const Layout::File& file : layout.files) {
+    const fs::path other = path.parent_path() / file.name;
+    std::error_code ignored;
+    if (!options.force && file.name != path.filename() && fs::exists(other, ignored)) {
+      throw Error(Kind::usage, "{}: exists already, --force replaces it", other.string());
+    }
+  }
 }
 
 void check_report_path(const fs::path& report, std::initializer_list<fs::path> others) {

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "formats/onnx/genai_config.h"
 #include "formats/onnx/lowering_context.h"
 #include "formats/onnx/wire.h"
 #include "formats/onnx/writer_proto.h"
@@ -66,6 +67,22 @@ int64_t inline_bytes(const Initializer& initializer, const Placement& placement)
   return static_cast<int64_t>(placement.head.size()) + (has_raw ? initializer.bytes : 0);
 }
 
+/// A checkpoint's files that are to stand where they stand already are left out.
+std::vector<safetensors::FolderFile> plan_companions(const Model& model, const std::filesystem::path& path) {
+  std::vector<safetensors::FolderFile> files;
+  if (!model.checkpoint || !has_cache(model.graph)) {
+    return files;
+  }
+  files.push_back({.name = "genai_config.json", .source = {}, .text = genai_config(model, path.filename().string())});
+  for (safetensors::FolderFile& file : safetensors::files_to_copy(model.checkpoint->folder)) {
+    std::error_code ignored;
+    if (!std::filesystem::equivalent(file.source, path.parent_path() / file.name, ignored)) {
+      files.push_back(std::move(file));
+    }
+  }
+  return files;
+}
+
 int64_t string_bytes(const Tensor& strings) {
   int64_t bytes = 0;
   for (const std::string& text : strings.string_values()) {
@@ -104,6 +121,7 @@ FilePlan plan_files(const Model& model, const std::filesystem::path& path, const
     offset += inline_bytes(plan.lowered.initializers[i], placement);
   }
   plan.model_bytes = offset;
+  plan.companions = plan_companions(model, path);
   return plan;
 }
 
@@ -114,6 +132,9 @@ Layout layout(const Model& model, const std::filesystem::path& path, const Write
   result.files.push_back({name, plan.model_bytes});
   if (!plan.data_name.empty()) {
     result.files.push_back({plan.data_name, plan.data_bytes});
+  }
+  for (const safetensors::FolderFile& file : plan.companions) {
+    result.files.push_back({file.name, file.bytes()});
   }
   std::map<ValueId, size_t> entries;
   for (size_t i = 0; i < plan.placements.size(); ++i) {

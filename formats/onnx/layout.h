@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "formats/onnx/lowering.h"
+#include "formats/safetensors/folder_files.h"
 
 namespace terse::onnx {
 
@@ -12,6 +13,9 @@ namespace terse::onnx {
 //   model.onnx        ModelProto's own fields, then the graph: its own fields, then a TensorProto an initialiser, each
 //                     with its numbers at its end
 //   model.onnx.data   numbers of the larger initialisers, each from a multiple of 4096 bytes
+//
+// Beside a decoder with a cache that comes from a checkpoint: genai_config.json and the checkpoint's tokenizer, so that
+// the folder is what onnxruntime-genai loads.
 
 /// One initialiser in its file.
 struct Placement {
@@ -26,6 +30,7 @@ struct FilePlan {
   std::string data_name;              ///< of the data file; empty: there is none
   std::vector<Placement> placements;  ///< one an initialiser
   int64_t model_bytes = 0, data_bytes = 0;
+  std::vector<safetensors::FolderFile> companions;
 };
 
 /// Plans the files of `model` at `path`. Touches no weight. Looks whether a data file of the usual name is there: an

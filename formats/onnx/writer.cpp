@@ -87,8 +87,15 @@ void remove_old_data(const std::filesystem::path& path, std::string_view kept) {
 void write(const Model& model, const std::filesystem::path& path, const WriteOptions& options) {
   const FilePlan plan = plan_files(model, path, options);
   const bool replaces = std::filesystem::exists(path);
+  if (!plan.companions.empty() && path.has_parent_path()) {
+    std::error_code ignored;  // the file in it says what is wrong
+    std::filesystem::create_directory(path.parent_path(), ignored);
+  }
   AtomicFile file(path);
   write_model(plan, file);
+  for (const safetensors::FolderFile& companion : plan.companions) {
+    safetensors::write_file(companion, path.parent_path());
+  }
   if (plan.data_name.empty()) {
     file.commit();
   } else {

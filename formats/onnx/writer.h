@@ -13,6 +13,9 @@ namespace terse::onnx {
 /// The files are complete or absent: the data file is written under a name that no other file has, and the model file,
 /// renamed last, makes it count. Then the data file of the model that was there before is removed.
 ///
+/// A decoder with a cache that was built from a checkpoint comes with genai_config.json and the checkpoint's tokenizer
+/// beside it, in a folder that is made if need be.
+///
 /// Carried over from the file that was read: metadata, docs, types of values, and what is opaque. IR version, opset and
 /// the import of com.microsoft are raised or added where the idioms need it (see lowering.h).
 ///
