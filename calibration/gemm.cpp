@@ -21,8 +21,9 @@ constexpr int64_t kStreamedNumbers = int64_t{1}
                                      << 18;  // a tile of a streamed weight: 1 MiB, so that small ones are cut too
 constexpr size_t kCachedPrimitives = 512;    // a thread; a transformer at one length needs about ten
 
-/// The shape of one product as a key: m, n, k and the strides of rows and columns of a and b, of rows of c.
-using Shape8 = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>;
+/// The shape of one product as a key: m, n, k and the strides of rows and columns of a and b, of rows of c; whether it
+/// is added.
+using ProductKey = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, bool>;
 
 const dnnl::engine& cpu() {
   static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
@@ -34,14 +35,19 @@ struct Primitive {
   dnnl::matmul run;
 };
 
-Primitive make_primitive(const Shape8& shape) {
-  const auto& [m, n, k, a_row, a_column, b_row, b_column, c_row] = shape;
+Primitive make_primitive(const ProductKey& shape) {
+  const auto& [m, n, k, a_row, a_column, b_row, b_column, c_row, accumulate] = shape;
   using dnnl::memory;
   const memory::desc a({m, k}, memory::data_type::f32, memory::dims{a_row, a_column});
   const memory::desc b({k, n}, memory::data_type::f32, memory::dims{b_row, b_column});
   const memory::desc c({m, n}, memory::data_type::f32, memory::dims{c_row, 1});
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (accumulate) {
+    dnnl::post_ops sum;
+    sum.append_sum();
+    attributes.set_post_ops(sum);
+  }
   const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(a, b, c), attributes, cpu());
   return {description, dnnl::matmul(description)};
 }
@@ -54,7 +60,7 @@ class Worker {
     return worker;
   }
 
-  void run(const Shape8& shape, const float* a, const float* b, float* c) {
+  void run(const ProductKey& shape, const float* a, const float* b, float* c) {
     const Primitive& primitive = find(shape);
     const auto scratch_desc = primitive.description.scratchpad_desc();
     scratch_.resize(std::max(scratch_.size(), scratch_desc.get_size()));
@@ -74,7 +80,7 @@ class Worker {
  private:
   Worker() : stream_(cpu()) { omp_set_num_threads(1); }
 
-  const Primitive& find(const Shape8& shape) {
+  const Primitive& find(const ProductKey& shape) {
     const auto found = primitives_.find(shape);
     if (found != primitives_.end()) {
       return found->second;
@@ -86,7 +92,7 @@ class Worker {
   }
 
   dnnl::stream stream_;
-  std::map<Shape8, Primitive> primitives_;
+  std::map<ProductKey, Primitive> primitives_;
   std::vector<std::byte> scratch_;
 };
 
@@ -97,8 +103,8 @@ void multiply_panel(const Product& p, int64_t first, int64_t rows) {
   const int64_t b_row = p.transpose_b ? 1 : p.ldb;
   const int64_t b_column = p.transpose_b ? p.ldb : 1;
   try {
-    Worker::of_this_thread().run({rows, p.n, p.k, a_row, a_column, b_row, b_column, p.ldc}, p.a + first * a_row, p.b,
-                                 p.c + first * p.ldc);
+    Worker::of_this_thread().run({rows, p.n, p.k, a_row, a_column, b_row, b_column, p.ldc, p.accumulate},
+                                 p.a + first * a_row, p.b, p.c + first * p.ldc);
   } catch (const dnnl::error& error) {
     throw Error(Kind::internal, "product of [{},{}] and [{},{}]: {}", rows, p.k, p.k, p.n, error.what());
   }
@@ -154,6 +160,9 @@ void multiply_streamed(const float* a, int64_t rows, const Encoding& encoding, f
 }  // namespace
 
 void multiply(const Product& product) {
+  if (product.k == 0 && product.accumulate) {
+    return;
+  }
   if (product.k == 0) {
     for (int64_t row = 0; row < product.m; ++row) {
       std::fill_n(product.c + row * product.ldc, product.n, 0.0F);

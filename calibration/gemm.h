@@ -49,8 +49,8 @@ Tensor decode_parallel(const Encoding& encoding);
 /// c[rows, columns] = a[rows, depth] * b, f32, row-major.
 void multiply(const float* a, int64_t rows, const PackedMatrix& b, float* c);
 
-/// A plain product with leading dimensions: c[m, n] = op(a) * op(b), f32. `lda`, `ldb`, `ldc` in elements;
-/// transposition as in BLAS.
+/// A plain product with leading dimensions: c[m, n] = op(a) * op(b), or c += that, f32. `lda`, `ldb`, `ldc` in
+/// elements; transposition as in BLAS.
 struct Product {
   int64_t m = 0, n = 0, k = 0;
   const float* a = nullptr;
@@ -61,6 +61,7 @@ struct Product {
   bool transpose_b = false;
   float* c = nullptr;
   int64_t ldc = 0;
+  bool accumulate = false;  ///< adds the product to c
 };
 void multiply(const Product& product);
 

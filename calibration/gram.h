@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "formats/tensor.h"
+
+namespace terse::calibration {
+
+/// X^T X of rows that come one sample after the other: the Hessian of a layer's squared output error, up to a factor.
+/// Rows are gathered into panels of a fixed height and added to tiles of the result, each by one thread at a time, so
+/// the bits depend on the rows and their order alone.
+/// Shapes:  matrix [columns, columns] f32, symmetric.
+/// Cost:    columns^2 multiplications a row (the upper half only), columns^2 + 512 * columns floats.
+class Gram {
+ public:
+  explicit Gram(int64_t columns);
+
+  /// Rows [count, columns], row-major, each counted `weights[i]` times (empty: once).
+  void add(std::span<const float> rows, std::span<const float> weights);
+
+  /// After the last row: adds what is left over and fills the lower half.
+  void finish();
+
+  int64_t columns() const { return columns_; }
+  int64_t rows() const { return rows_; }  ///< added so far
+  std::span<const float> matrix() const { return matrix_; }
+  float at(int64_t row, int64_t column) const { return matrix_[static_cast<size_t>(row * columns_ + column)]; }
+
+ private:
+  void flush();
+
+  int64_t columns_, rows_ = 0, gathered_ = 0;
+  std::vector<float> panel_, matrix_;
+};
+
+}  // namespace terse::calibration

@@ -1,0 +1,186 @@
+#include "calibration/walk.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "calibration/parallel.h"
+#include "calibration/shared_values.h"
+#include "calibration/token_weights.h"
+#include "formats/error.h"
+
+namespace terse::calibration {
+namespace {
+
+constexpr int64_t kBatch = 8;          // samples whose barrier values are held in f32 at once
+constexpr int64_t kHeldOut = 8;        // every so manieth sample judges
+constexpr int64_t kNarrowFrom = 4096;  // numbers; smaller values stay as they are
+
+/// A value that a later step reads, between two segments of a sample.
+struct Kept {
+  ValueId id = kNoValue;
+  Tensor tensor;
+  bool is_narrow = false;  ///< f32, kept as bf16
+};
+
+Kept keep(ValueId id, const Tensor& tensor) {
+  const bool is_narrow = tensor.dtype() == DType::f32 && tensor.rank() >= 2 && tensor.count() >= kNarrowFrom;
+  return {id, is_narrow ? from_f32(tensor, DType::bf16) : tensor, is_narrow};
+}
+
+/// The rows of a value with `count` rows that are no padding.
+std::vector<int64_t> find_tokens(const Sample& sample, int64_t count) {
+  std::vector<int64_t> rows(static_cast<size_t>(count));
+  std::iota(rows.begin(), rows.end(), 0);
+  const auto mask = sample.find("attention_mask");
+  if (mask != sample.end() && mask->second.count() == count && is_integer(mask->second.dtype())) {
+    const std::vector<int64_t> is_token = to_int64s(mask->second);
+    std::erase_if(rows, [&](int64_t row) { return is_token[static_cast<size_t>(row)] == 0; });
+  }
+  return rows;
+}
+
+/// What a sample brings to a barrier.
+struct Rows {
+  std::vector<float> values, weights;
+};
+
+Rows gather(const Tensor& value, const std::vector<Tensor>& passing, const Sample& sample) {
+  const Tensor floats = to_f32(value);
+  const int64_t columns = floats.shape().back(), count = floats.count() / std::max<int64_t>(columns, 1);
+  const std::vector<int64_t> tokens = find_tokens(sample, count);
+  Rows rows{.values = {}, .weights = token_weights(passing, count, tokens)};
+  for (const int64_t token : tokens) {
+    const float* row = floats.values<float>().data() + token * columns;
+    rows.values.insert(rows.values.end(), row, row + columns);
+  }
+  return rows;
+}
+
+/// The outputs that are worth computing: not the keys and values that a cache would take.
+std::vector<std::string> roots_of(const Graph& graph) {
+  std::vector<std::string> roots;
+  for (const ValueId id : graph.main.outputs) {
+    if (!graph.value(id).name.starts_with("present")) {
+      roots.push_back(graph.value(id).name);
+    }
+  }
+  return roots;
+}
+
+}  // namespace
+
+class Walk::Impl {
+ public:
+  Impl(const Model& model, const std::vector<Sample>& samples, const std::vector<ValueId>& weights)
+      : plan_(model, roots_of(model.graph)),
+        barriers_(find_barriers(plan_, weights)),
+        samples_(samples),
+        shared_(plan_, samples),
+        kept_(samples.size()) {}
+
+  const std::vector<Barrier>& barriers() const { return barriers_; }
+  Constants& constants() { return plan_.constants(); }
+  double done() const { return static_cast<double>(next_) / static_cast<double>(plan_.steps().size()); }
+
+  /// Runs all samples up to the barrier.
+  Statistics advance(const Barrier& barrier) {
+    const int64_t columns = plan_.constants().find(barrier.weights.front())->columns();
+    Statistics statistics{.solving = Gram(columns), .held_out = Gram(columns)};
+    const auto count = static_cast<int64_t>(samples_.size());
+    for (int64_t first = 0; first < count; first += kBatch) {
+      std::vector<Rows> batch(static_cast<size_t>(std::min(kBatch, count - first)));
+      parallel_for(static_cast<int64_t>(batch.size()), [&](int64_t i) {
+        batch[static_cast<size_t>(i)] = run_sample(static_cast<size_t>(first + i), barrier);
+      });
+      for (size_t i = 0; i < batch.size(); ++i) {
+        const bool judges = count >= kHeldOut && (first + static_cast<int64_t>(i)) % kHeldOut == kHeldOut - 1;
+        (judges ? statistics.held_out : statistics.solving).add(batch[i].values, batch[i].weights);
+      }
+    }
+    statistics.solving.finish();
+    statistics.held_out.finish();
+    drop_weights(barrier.step);
+    next_ = barrier.step;
+    return statistics;
+  }
+
+ private:
+  Rows run_sample(size_t index, const Barrier& barrier) {
+    Frame frame = plan_.make_frame();
+    load_sample(plan_, samples_[index], frame);
+    shared_.load(samples_[index], frame);
+    std::vector<ValueId> live;
+    for (const Kept& kept : kept_[index]) {
+      live.push_back(kept.id);
+      frame[static_cast<size_t>(kept.id)] = kept.is_narrow ? to_f32(kept.tensor) : kept.tensor;
+    }
+    kept_[index].clear();
+    for (size_t i = next_; i < barrier.step; ++i) {
+      if (!shared_.is_shared(i)) {
+        plan_.run(plan_.steps()[i], frame);
+        const auto& outputs = plan_.steps()[i].node->outputs;
+        live.insert(live.end(), outputs.begin(), outputs.end());
+      }
+    }
+    std::erase_if(live, [&](ValueId id) { return id == kNoValue || frame[static_cast<size_t>(id)].empty(); });
+    Rows rows = gather(plan_.read(barrier.value, frame), passing(live, barrier, frame), samples_[index]);
+    check_finite(rows.values, barrier);
+    for (const ValueId id : live) {
+      kept_[index].push_back(keep(id, frame[static_cast<size_t>(id)]));
+    }
+    return rows;
+  }
+
+  /// The values beside the barrier's.
+  static std::vector<Tensor> passing(const std::vector<ValueId>& live, const Barrier& barrier, const Frame& frame) {
+    std::vector<Tensor> values;
+    for (const ValueId id : live) {
+      if (id != barrier.value) {
+        values.push_back(frame[static_cast<size_t>(id)]);
+      }
+    }
+    return values;
+  }
+
+  void check_finite(const std::vector<float>& rows, const Barrier& barrier) const {
+    if (!std::ranges::all_of(rows, [](float x) { return std::isfinite(x); })) {
+      throw Error(Kind::input, "{}: the calibration data gives it a number that is not finite",
+                  describe(plan_.graph(), *plan_.steps()[barrier.step].node));
+    }
+  }
+
+  /// Weights were decoded for the steps that all samples have behind them.
+  void drop_weights(size_t end) {
+    for (size_t i = next_; i < end; ++i) {
+      if (plan_.steps()[i].packed_weight != kNoValue) {
+        plan_.constants().drop(plan_.steps()[i].packed_weight);
+      }
+    }
+  }
+
+  Plan plan_;
+  std::vector<Barrier> barriers_;
+  const std::vector<Sample>& samples_;
+  SharedValues shared_;
+  std::vector<std::vector<Kept>> kept_;  ///< by sample
+  size_t next_ = 0;                      ///< the step to go on with
+};
+
+Walk::Walk(const Model& model, const std::vector<Sample>& samples, const std::vector<ValueId>& weights)
+    : impl_(std::make_unique<Impl>(model, samples, weights)) {}
+Walk::~Walk() = default;
+
+const std::vector<Barrier>& Walk::barriers() const { return impl_->barriers(); }
+
+void Walk::replace(ValueId weight, EncodingPtr encoding) { impl_->constants().replace(weight, std::move(encoding)); }
+
+void Walk::run(const std::function<void(const Barrier&, const Statistics&)>& visit) {
+  for (const Barrier& barrier : barriers()) {
+    visit(barrier, impl_->advance(barrier));
+  }
+}
+
+double Walk::done() const { return impl_->done(); }
+
+}  // namespace terse::calibration

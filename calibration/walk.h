@@ -1,0 +1,51 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "calibration/barriers.h"
+#include "calibration/dataset.h"
+#include "calibration/gram.h"
+
+namespace terse::calibration {
+
+/// What the samples look like in front of some linears.
+struct Statistics {
+  Gram solving;   ///< of the samples that errors are compensated on
+  Gram held_out;  ///< of every eighth sample: what solutions are judged by
+};
+
+/// Takes a graph in topological order and streams all samples from barrier to barrier; at each, once it is complete for
+/// all of them, the linears behind it may be given other weights, which later steps then compute with. Padding
+/// (attention_mask 0) is left out of the statistics.
+///
+/// Between barriers only live values are kept: matrices of floats as bf16, arithmetic is f32. Values that no weight has
+/// taken part in (masks, rotary tables) are computed once for all samples that have them in common.
+/// Memory:  the live values of all samples, one layer's weights and its statistics.
+/// Results: the same bits on any number of threads.
+class Walk {
+ public:
+  /// Barriers are those of `weights`. `samples` must outlive the walk. Errors: those of Plan.
+  Walk(const Model& model, const std::vector<Sample>& samples, const std::vector<ValueId>& weights);
+  ~Walk();
+  Walk(const Walk&) = delete;
+  Walk& operator=(const Walk&) = delete;
+
+  /// In the order in which they are reached. Weights that are used more than once, or not by a linear, have none.
+  const std::vector<Barrier>& barriers() const;
+
+  /// Gives a weight that no step has used yet another encoding.
+  void replace(ValueId weight, EncodingPtr encoding);
+
+  /// Once. Errors: those of the operators; input, with the node, if a barrier's value is not finite.
+  void run(const std::function<void(const Barrier& barrier, const Statistics& statistics)>& visit);
+
+  double done() const;  ///< the part of the steps that all samples have behind them
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace terse::calibration
