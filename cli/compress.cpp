@@ -18,6 +18,8 @@
 namespace terse::cli {
 namespace {
 
+constexpr size_t kFewestSamples = 8;  // fewer say more about themselves than about the model
+
 struct CompressOptions {
   std::string model, recipe, max_size, report;
   OutputOptions output;
@@ -51,12 +53,9 @@ passes::Pipeline build_pipeline(const CompressOptions& options, const FormatRow&
   return pipeline;
 }
 
-/// Refused rather than ignored: a run that seems calibrated and is not would mislead.
-void check_supported(const CompressOptions& options) {
-  if (!options.data.empty() || options.samples || options.seq_len) {
-    throw Error(Kind::unsupported,
-                "--data, --samples, --seq-len: this version has no calibrated solver; leave them out, and measure with "
-                "--eval-data");
+void check_options(const CompressOptions& options) {
+  if (options.data.empty() && (options.samples || options.seq_len)) {
+    throw Error(Kind::usage, "--samples, --seq-len: say how to read --data, which is missing");
   }
   if (options.seed < 0) {
     throw Error(Kind::usage, "--seed: expected 0 or more, found {}", options.seed);
@@ -142,13 +141,14 @@ struct Run {
   const passes::Pipeline& pipeline;
   Progress& progress;
   Phases& phases;
-  const std::filesystem::path& tokenizer;  ///< of the evaluation's data
+  const std::filesystem::path& tokenizer;  ///< of data that is text
 };
 
-passes::PipelineReport run_passes(const Run& run, Model& model) {
+passes::PipelineReport run_passes(const Run& run, Model& model, const calibration::Dataset& calibration) {
   auto report = run.phases.time("passes", [&] {
     return run_pipeline(run.pipeline, model,
-                        {.progress = [&](std::string_view what, double done) { run.progress.update(what, done); }});
+                        {.samples = calibration.samples.empty() ? nullptr : &calibration.samples,
+                         .progress = [&](std::string_view what, double done) { run.progress.update(what, done); }});
   });
   sign(model, to_string(run.pipeline), run.options.seed);
   return report;
@@ -172,6 +172,21 @@ calibration::Evaluation evaluate(const Run& run, const Model& original, const Mo
   });
 }
 
+/// Empty without --data.
+calibration::Dataset read_calibration(const CompressOptions& options, const Model& model,
+                                      const std::filesystem::path& tokenizer) {
+  if (options.data.empty()) {
+    return {};
+  }
+  calibration::Dataset data =
+      calibration::read_dataset(model, {options.data.begin(), options.data.end()},
+                                {.samples = options.samples, .seq_len = options.seq_len, .tokenizer = tokenizer});
+  if (data.samples.size() < kFewestSamples) {
+    throw Error(Kind::input, "--data: {} samples, expected at least {}", data.samples.size(), kFewestSamples);
+  }
+  return data;
+}
+
 Compression do_all(const Run& run, const Model& original, const Plan& plan) {
   const auto& files = run.options.evaluation.files;
   calibration::Dataset data;
@@ -179,13 +194,14 @@ Compression do_all(const Run& run, const Model& original, const Plan& plan) {
     data = calibration::read_dataset(original, {files.begin(), files.end()},
                                      run.options.evaluation.data_options(run.tokenizer));
   }
+  const calibration::Dataset calibration = read_calibration(run.options, original, run.tokenizer);
   auto model = std::make_unique<Model>(copy(original));
   Compression result{.pipeline = to_string(run.pipeline),
                      .seed = run.options.seed,
                      .before = facts_of(original),
                      .after = {},
                      .files = plan.layout.files,
-                     .passes = run_passes(run, *model),
+                     .passes = run_passes(run, *model, calibration),
                      .smoke = {},
                      .evaluation = {},
                      .failure = {}};
@@ -221,10 +237,12 @@ const FormatRow& check_paths(const CompressOptions& options, const Context& cont
 }
 
 ExitCode run(const CompressOptions& options, const Context& context) {
-  check_supported(options);
+  check_options(options);
   const FormatRow& format = check_paths(options, context);
   const passes::Pipeline pipeline = build_pipeline(options, format);
-  const auto tokenizer = find_tokenizer_for(options.evaluation.files, options.model, context.options);
+  std::vector<std::string> files = options.evaluation.files;
+  files.insert(files.end(), options.data.begin(), options.data.end());
+  const auto tokenizer = find_tokenizer_for(files, options.model, context.options);
   Phases phases;
   Progress progress(context.options);
   const Model original = phases.time("read", [&] { return open_for_output(options.output, options.model); });

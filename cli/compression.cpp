@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "calibration/metrics.h"
@@ -60,6 +61,12 @@ Json to_json(const passes::WeightReport& weight) {
   json["bytes_before"] = weight.bytes_before;
   json["bytes_after"] = weight.bytes_after;
   json["snr_db"] = std::min(weight.snr_db, calibration::kMaxSnrDb);
+  if (!weight.solver.empty()) {
+    json["solver"] = weight.solver;
+  }
+  if (weight.output_error) {
+    json["output_error"] = *weight.output_error;
+  }
   if (weight.zeros_fraction) {
     json["zeros"] = *weight.zeros_fraction;
   }
@@ -95,6 +102,21 @@ std::string smoke_text(const calibration::SmokeCheck& smoke) {
   const std::string finite = smoke.is_finite ? "" : "outputs that are not finite, ";
   return smoke.kl_mean ? fmt::format("{}KL divergence {} nats", finite, format_figure(*smoke.kl_mean, Unit::number))
                        : fmt::format("{}cosine {}", finite, format_figure(*smoke.cosine, Unit::number));
+}
+
+/// "descent 208, obs 2": how often each solver had the best solution; empty without data.
+std::string solvers_text(const std::vector<passes::WeightReport>& weights) {
+  std::map<std::string, int64_t> counts;
+  for (const passes::WeightReport& weight : weights) {
+    if (weight.output_error) {
+      ++counts[weight.solver];
+    }
+  }
+  std::string text;
+  for (const auto& [solver, count] : counts) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", solver, count);
+  }
+  return text;
 }
 
 std::string encodings_text(const ModelFacts& facts) {
@@ -138,6 +160,9 @@ std::string to_text(const Compression& compression, const Phases& phases) {
   text += line("bits per weight", fmt::format("{:.2f} -> {:.2f}", bits_per_weight(before), bits_per_weight(after)));
   if (const auto zeros = zeros_of(compression.passes.weights)) {
     text += line("zeros", format_figure(*zeros, Unit::fraction) + " of the weights that passes changed");
+  }
+  if (const std::string solvers = solvers_text(compression.passes.weights); !solvers.empty()) {
+    text += line("solved by", solvers);
   }
   text += line("smoke check", smoke_text(compression.smoke));
   if (compression.evaluation) {

@@ -16,6 +16,8 @@ constexpr std::array kSelectionOptions = {
     OptionRow{"only", "", "<weights>", "the weights to change: roles, groups and name patterns, joined by '+'"},
     OptionRow{"except", "", "<weights>", "weights to leave out of those, written likewise"},
     OptionRow{"layers", "", "<layers>", "only weights of these layers, counted from 0: 0-3+30"},
+    OptionRow{"solver", "auto", "auto|nearest|weighted|obs|descent",
+              "how the nearest weights are found; auto: with --data the best of all, else nearest"},
 };
 
 template <typename T>

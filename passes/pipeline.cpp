@@ -9,7 +9,6 @@
 #include "formats/error.h"
 #include "passes/projection.h"
 #include "passes/selection.h"
-#include "passes/solvers/solver.h"
 
 namespace terse::passes {
 namespace {
@@ -20,6 +19,8 @@ struct History {
   int64_t bytes_before = 0;
   double signal = 0, noise = 0;
   std::optional<int64_t> zeros;
+  std::string solver;
+  std::optional<double> output_error;
   std::string note;
 };
 
@@ -28,6 +29,7 @@ using Histories = std::map<std::string, History, std::less<>>;
 /// One projection of a group with the weights that it has selected.
 struct Member {
   std::unique_ptr<Projection> projection;
+  std::string_view solver;
   std::vector<ValueId> weights;
 };
 
@@ -88,7 +90,10 @@ class Runner {
   Member make_member(const PassCall& call) {
     const PassRow& row = get_pass(call.name);
     const Arguments arguments(row, call);
-    Member member{.projection = row.project(arguments), .weights = {}};
+    Member member{.projection = row.project(arguments), .solver = arguments.text("solver"), .weights = {}};
+    if (!options_.plan_only && options_.samples == nullptr && member.solver != "auto" && member.solver != "nearest") {
+      throw Error(Kind::usage, "solver={} needs calibration data: --data", member.solver);
+    }
     std::vector<EncodingPtr> encodings;
     for (const ValueId id : select(graph(), arguments, row.selects)) {
       const EncodingPtr& encoding = graph().value(id).constant;
@@ -109,33 +114,67 @@ class Runner {
     return member;
   }
 
+  double numbers(ValueId id) {
+    const Encoding& encoding = *graph().value(id).constant;
+    return static_cast<double>(encoding.rows()) * static_cast<double>(encoding.columns());
+  }
+
+  /// First the weights that no walk comes by, so that the walk sees what became of them; then those of the walk.
   void solve_all(const std::vector<ValueId>& weights, const std::vector<Member>& members) {
+    if (options_.samples == nullptr || options_.plan_only) {
+      solve_each(weights, members);
+      return;
+    }
+    calibration::Walk walk(model_, *options_.samples, weights);
+    std::vector<ValueId> others = weights;
+    for (const calibration::Barrier& barrier : walk.barriers()) {
+      std::erase_if(others,
+                    [&](ValueId id) { return std::ranges::find(barrier.weights, id) != barrier.weights.end(); });
+    }
+    solve_each(others, members);
+    for (const ValueId id : others) {
+      walk.replace(id, graph().value(id).constant);
+    }
+    walk.run([&](const calibration::Barrier& barrier, const calibration::Statistics& statistics) {
+      LayerInputs inputs(statistics);
+      for (const ValueId id : barrier.weights) {
+        solve_named(id, members, &inputs, [&](double) { report_progress(shown_name(graph().value(id)), walk.done()); });
+        walk.replace(id, graph().value(id).constant);
+      }
+    });
+  }
+
+  void solve_each(const std::vector<ValueId>& weights, const std::vector<Member>& members) {
     double total = 0, done = 0;
-    const auto numbers = [&](ValueId id) {
-      const Encoding& encoding = *graph().value(id).constant;
-      return static_cast<double>(encoding.rows()) * static_cast<double>(encoding.columns());
-    };
     for (const ValueId id : weights) {
       total += numbers(id);
     }
     for (const ValueId id : weights) {
-      const std::string name(shown_name(graph().value(id)));
       const double count = numbers(id);
-      with_context("weight '" + name + "'", [&] {
-        solve_one(id, members, [&](double fraction) { report_progress(name, (done + count * fraction) / total); });
+      solve_named(id, members, nullptr, [&](double fraction) {
+        report_progress(shown_name(graph().value(id)), (done + count * fraction) / total);
       });
       done += count;
     }
   }
 
+  void solve_named(ValueId id, const std::vector<Member>& members, LayerInputs* inputs,
+                   const std::function<void(double)>& progress) {
+    with_context(fmt::format("weight '{}'", shown_name(graph().value(id))),
+                 [&] { solve_one(id, members, inputs, progress); });
+  }
+
   /// Masks in their order; of the others the last one of the highest rank.
-  void solve_one(ValueId id, const std::vector<Member>& members, const std::function<void(double)>& progress) {
+  void solve_one(ValueId id, const std::vector<Member>& members, LayerInputs* inputs,
+                 const std::function<void(double)>& progress) {
     std::vector<const Projection*> masks;
     const Projection* encoder = nullptr;
+    std::string_view solver = "auto";
     for (const Member& member : members) {
       if (std::find(member.weights.begin(), member.weights.end(), id) == member.weights.end()) {
         continue;
       }
+      solver = member.solver == "auto" ? solver : member.solver;
       if (member.projection->part() == Projection::Part::mask) {
         masks.push_back(member.projection.get());
       } else if (encoder == nullptr || member.projection->part() >= encoder->part()) {
@@ -143,8 +182,8 @@ class Runner {
       }
     }
     Value& value = graph().value(id);
-    Projected projected =
-        passes::project(value.constant, masks, encoder, options_.plan_only ? Effort::plan : Effort::solve, progress);
+    Projected projected = passes::project(value.constant, masks, encoder,
+                                          options_.plan_only ? Effort::plan : Effort::solve, solver, inputs, progress);
     note_solution(histories_[value.name], projected);
     if (!value.type) {
       value.type = computed_type(*value.constant);
@@ -167,6 +206,8 @@ class Runner {
     history.signal = history.signal > 0 ? history.signal : projected.solution->signal;
     history.noise += projected.solution->noise;
     history.zeros = projected.solution->zeros;
+    history.solver = projected.solver;
+    history.output_error = projected.output_error;
   }
 
   WeightReport report_weight(const Value& value) const {
@@ -183,6 +224,8 @@ class Runner {
                         .bytes_after = stored_bytes(encoding),
                         .snr_db = std::numeric_limits<double>::infinity(),
                         .zeros_fraction = std::nullopt,
+                        .solver = history.solver,
+                        .output_error = history.output_error,
                         .note = history.note};
     if (history.noise > 0) {
       report.snr_db = 10 * std::log10(history.signal / history.noise);

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "calibration/executor.h"
 #include "formats/model.h"
 #include "passes/pass.h"
 
@@ -39,6 +40,8 @@ struct WeightReport {
   /// errors are added. Meaningless (infinite) after plan_only.
   double snr_db = 0;
   std::optional<double> zeros_fraction;  ///< of the weight as written; absent if no pass has looked at its numbers
+  std::string solver;                    ///< which found it; empty if no pass has changed it
+  std::optional<double> output_error;    ///< of the layer's outputs, relative and squared; absent without data
   std::string note;                      ///< why a pass left a weight alone that it had selected; else empty
 };
 
@@ -54,7 +57,9 @@ struct PipelineReport {
 };
 
 struct PipelineOptions {
-  bool plan_only = false;                                            ///< set encodings without data: for --dry-run
+  bool plan_only = false;  ///< set encodings without data: for --dry-run
+  /// Calibration samples; null: weights are rounded to the nearest. Otherwise projections walk the graph with them.
+  const std::vector<calibration::Sample>* samples = nullptr;
   std::function<void(std::string_view what, double done)> progress;  ///< may be empty; `done` in [0, 1]
 };
 

@@ -5,7 +5,7 @@
 
 namespace terse::passes {
 
-std::unique_ptr<Constraint> Projection::mask(const EncodingPtr& /*weight*/) const {
+std::unique_ptr<Constraint> Projection::mask(const EncodingPtr& /*weight*/, Knowledge /*knowledge*/) const {
   throw Error(Kind::internal, "a pass that makes no masks was asked for one");
 }
 
@@ -13,34 +13,81 @@ std::unique_ptr<EncodedConstraint> Projection::encode(const Encoding& /*weight*/
   throw Error(Kind::internal, "a pass that makes no encodings was asked for one");
 }
 
-Projected project(const EncodingPtr& weight, std::span<const Projection* const> masks, const Projection* encoder,
-                  Effort effort, const std::function<void(double)>& progress) {
-  std::unique_ptr<EncodedConstraint> last = encoder != nullptr
-                                                ? encoder->encode(*weight)
-                                                : std::make_unique<DenseConstraint>(*weight, compute_dtype(*weight));
-  if (!masks.empty() && !last->holds_zero()) {
-    throw Error(Kind::usage, "{} holds no zeros, which a mask would leave: use a type that does, such as Q4_0 or Q6_K",
-                describe(last->plan()));
-  }
-  if (effort == Effort::plan) {
-    return {.encoding = last->plan(), .solution = std::nullopt};
-  }
-  while (true) {
-    std::vector<std::unique_ptr<Constraint>> parts;
-    for (const Projection* mask : masks) {
-      parts.push_back(mask->mask(weight));
+namespace {
+
+/// One weight and what is asked of it.
+struct Task {
+  const EncodingPtr& weight;
+  std::span<const Projection* const> masks;
+  const Projection* encoder;
+  const std::function<void(double)>& progress;
+
+  std::unique_ptr<EncodedConstraint> encoded() const {
+    std::unique_ptr<EncodedConstraint> last = encoder != nullptr
+                                                  ? encoder->encode(*weight)
+                                                  : std::make_unique<DenseConstraint>(*weight, compute_dtype(*weight));
+    if (!masks.empty() && !last->holds_zero()) {
+      throw Error(Kind::usage,
+                  "{} holds no zeros, which a mask would leave: use a type that does, such as Q4_0 or Q6_K",
+                  describe(last->plan()));
     }
-    last->allocate();
-    Composition composition(std::move(parts), *last);
+    return last;
+  }
+
+  Projected solve(const SolverRow& solver, LayerInputs* inputs) const {
     const auto rows = static_cast<double>(weight->rows());
-    const Solution solution =
-        solve_nearest(*weight, composition, [&](int64_t done) { progress(static_cast<double>(done) / rows); });
-    auto widened = last->widened();
-    if (widened == nullptr) {
-      return {.encoding = last->finish(), .solution = solution};
+    for (auto last = encoded();;) {
+      std::vector<std::unique_ptr<Constraint>> parts;
+      for (const Projection* mask : masks) {
+        parts.push_back(mask->mask(weight, inputs == nullptr ? Knowledge::weights : Knowledge::inputs));
+      }
+      last->allocate();
+      Composition composition(std::move(parts), *last);
+      const Solution solution =
+          solver.solve(*weight, composition, inputs, [&](int64_t done) { progress(static_cast<double>(done) / rows); });
+      auto widened = last->widened();
+      if (widened == nullptr) {
+        return judged({.encoding = last->finish(), .solution = solution, .solver = solver.name, .output_error = {}},
+                      inputs);
+      }
+      last = std::move(widened);
     }
-    last = std::move(widened);
   }
+
+  Projected judged(Projected projected, LayerInputs* inputs) const {
+    if (inputs != nullptr) {
+      projected.output_error = output_error(*weight, projected.encoding, inputs->judge()).relative();
+    }
+    return projected;
+  }
+};
+
+/// Of all solvers' solutions the one with the smallest error on the samples that judge.
+Projected solve_best(const Task& task, LayerInputs& inputs) {
+  std::optional<Projected> best;
+  for (const SolverRow& solver : solvers()) {
+    Projected found = task.solve(solver, &inputs);
+    if (!best || *found.output_error < *best->output_error) {
+      best = std::move(found);
+    }
+  }
+  return *std::move(best);
+}
+
+}  // namespace
+
+Projected project(const EncodingPtr& weight, std::span<const Projection* const> masks, const Projection* encoder,
+                  Effort effort, std::string_view solver, LayerInputs* inputs,
+                  const std::function<void(double)>& progress) {
+  const Task task{weight, masks, encoder, progress};
+  if (effort == Effort::plan) {
+    return {.encoding = task.encoded()->plan(), .solution = std::nullopt, .solver = {}, .output_error = {}};
+  }
+  const bool is_exact = masks.empty() && (encoder == nullptr || encoder->part() == Projection::Part::type);
+  if (inputs == nullptr || is_exact) {
+    return task.solve(solvers().front(), inputs);
+  }
+  return solver == "auto" ? solve_best(task, *inputs) : task.solve(get_solver(solver), inputs);
 }
 
 }  // namespace terse::passes

@@ -47,11 +47,17 @@ class Prune : public Projection {
     return weight.dense() != nullptr ? "" : "already " + describe(weight) + ", prune it before that";
   }
 
-  std::unique_ptr<Constraint> mask(const EncodingPtr& weight) const override {
+  std::unique_ptr<Constraint> mask(const EncodingPtr& weight, Knowledge knowledge) const override {
     if (group_ > 0) {
       return std::make_unique<PatternMask>(keep_, group_);
     }
-    return std::make_unique<ThresholdMask>(is_global_ ? global_threshold_ : magnitude_threshold({&weight, 1}, ratio_));
+    if (is_global_) {
+      return std::make_unique<ThresholdMask>(global_threshold_, weight);
+    }
+    if (knowledge == Knowledge::inputs) {
+      return std::make_unique<RatioMask>(ratio_);
+    }
+    return std::make_unique<ThresholdMask>(magnitude_threshold({&weight, 1}, ratio_));
   }
 
  private:

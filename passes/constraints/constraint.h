@@ -53,7 +53,7 @@ class PanelFit {
   virtual void fit(const ConstBlock& block, Importance importance) = 0;
 
   /// Moves every number of `block` to the nearest one of the set that `fit` has chosen, and takes note of it for the
-  /// encoding. Part of what was fitted last.
+  /// encoding. Part of anything that was fitted; the same columns may be snapped again.
   virtual void snap(const Block& block) = 0;
 };
 

@@ -38,21 +38,20 @@ class BlockConstraint::Fit : public PanelFit {
 
   void fit(const ConstBlock& block, Importance importance) override {
     assert(block.first_column % codec_.elements == 0 && block.columns % codec_.elements == 0);
-    store();
-    first_block_ = block.first_column / codec_.elements;
-    blocks_ = block.columns / codec_.elements;
-    parts_.assign(static_cast<size_t>(block.rows * blocks_), {});
-    for (int64_t b = 0; b < blocks_; ++b) {
+    const int64_t first_block = block.first_column / codec_.elements, blocks = block.columns / codec_.elements;
+    rows_ = block.rows;
+    parts_.resize(static_cast<size_t>((first_block + blocks) * rows_));
+    for (int64_t b = 0; b < blocks; ++b) {
       const auto begin = static_cast<size_t>(b * codec_.elements), count = static_cast<size_t>(codec_.elements);
       set_importance(importance.empty() ? importance : importance.subspan(begin, count));
       for (int64_t row = 0; row < block.rows; row += kGridLanes) {
-        fit_lanes(block.slice(b * codec_.elements, codec_.elements), row, b);
+        fit_lanes(block.slice(b * codec_.elements, codec_.elements), row, first_block + b);
       }
     }
   }
 
   void snap(const Block& block) override {
-    const int64_t first = block.first_column - first_block_ * codec_.elements;
+    const int64_t first = block.first_column;
     for (int64_t row = 0; row < block.rows; ++row) {
       for (int64_t begin = first; begin < first + block.columns;) {
         const int64_t sub_block = begin / codec_.sub_elements;
@@ -64,7 +63,7 @@ class BlockConstraint::Fit : public PanelFit {
   }
 
  private:
-  BlockParts& parts(int64_t row, int64_t block) { return parts_[static_cast<size_t>(row * blocks_ + block)]; }
+  BlockParts& parts(int64_t row, int64_t block) { return parts_[static_cast<size_t>(block * rows_ + row)]; }
 
   void set_importance(Importance importance) {
     importance_.assign(importance.begin(), importance.end());
@@ -101,7 +100,6 @@ class BlockConstraint::Fit : public PanelFit {
     }
   }
 
-  /// `column` counts from the first fitted one.
   void snap_sub_block(std::span<float> numbers, int64_t row, int64_t column) {
     BlockParts& target = parts(row, column / codec_.elements);
     const int64_t inside = column % codec_.elements;
@@ -111,27 +109,21 @@ class BlockConstraint::Fit : public PanelFit {
     snap_to_levels(codec_, grid, numbers, target.codes.data() + inside);
   }
 
-  /// Packs what was fitted and snapped: only now, since columns may be snapped one by one, and again.
+  /// Packs what was fitted and snapped: only in the end, since columns may be snapped one by one, and again.
   void store() {
-    if (parts_.empty()) {
-      return;
-    }
-    const BlockTypeRow& type = row(owner_.parts().type);
+    const BlockTypeRow& type = terse::row(owner_.parts().type);
     const int64_t row_bytes = block_row_bytes(type.type, owner_.encoding_.columns());
     uint8_t* bytes = owner_.parts().blocks.mutable_values<uint8_t>().data();
-    const int64_t rows = static_cast<int64_t>(parts_.size()) / blocks_;
-    for (int64_t r = 0; r < rows; ++r) {
-      for (int64_t b = 0; b < blocks_; ++b) {
-        codec_.pack(parts(r, b), bytes + (first_row_ + r) * row_bytes + (first_block_ + b) * type.bytes);
-      }
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      const int64_t block = static_cast<int64_t>(i) / rows_, row = static_cast<int64_t>(i) % rows_;
+      codec_.pack(parts_[i], bytes + (first_row_ + row) * row_bytes + block * type.bytes);
     }
-    parts_.clear();
   }
 
   BlockConstraint& owner_;
   const BlockCodec& codec_;
-  int64_t first_row_, first_block_ = 0, blocks_ = 0;
-  std::vector<BlockParts> parts_;  // [rows, blocks_] of what was fitted last
+  int64_t first_row_, rows_ = 0;
+  std::vector<BlockParts> parts_;  // [blocks, rows] of what was fitted so far
   std::vector<LaneColumn> lanes_;
   std::vector<float> importance_;
   float largest_ = 0;

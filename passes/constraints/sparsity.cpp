@@ -30,47 +30,113 @@ inline void keep_largest(const float* costs, int64_t size, int keep, uint8_t* ke
   }
 }
 
-class PatternFit : public PanelFit {
+/// Which numbers of a panel stay, column by column as they are fitted from the left.
+class KeptColumns {
  public:
-  PatternFit(int64_t keep, int64_t group) : keep_(keep), group_(group) {}
-
-  void fit(const ConstBlock& block, Importance importance) override {
-    first_column_ = block.first_column;
-    columns_ = block.columns;
-    kept_.assign(static_cast<size_t>(block.rows * block.columns), 0);
-    for (int64_t row = 0; row < block.rows; ++row) {
-      for (int64_t begin = 0; begin < block.columns; begin += group_) {
-        fit_group(block.row(row) + begin, begin, std::min(group_, block.columns - begin), importance,
-                  kept_.data() + row * columns_ + begin);
-      }
-    }
+  /// Room for the columns of `block`, which follow those before.
+  void extend(const ConstBlock& block) {
+    rows_ = block.rows;
+    kept_.resize(static_cast<size_t>((block.first_column + block.columns) * rows_));
   }
 
-  void snap(const Block& block) override {
+  uint8_t& at(int64_t row, int64_t column) { return kept_[static_cast<size_t>(column * rows_ + row)]; }
+
+  void apply(const Block& block) {
     for (int64_t row = 0; row < block.rows; ++row) {
-      const uint8_t* kept = kept_.data() + row * columns_ + block.first_column - first_column_;
       float* values = block.row(row);
       for (int64_t column = 0; column < block.columns; ++column) {
-        values[column] = kept[column] != 0 ? values[column] : 0.0F;
+        values[column] = at(row, block.first_column + column) != 0 ? values[column] : 0.0F;
       }
     }
   }
 
  private:
-  void fit_group(const float* values, int64_t offset, int64_t size, Importance importance, uint8_t* kept) const {
+  int64_t rows_ = 0;
+  std::vector<uint8_t> kept_;
+};
+
+/// `size` costs of neighbouring columns of one row.
+void find_costs(const float* values, int64_t offset, int64_t size, Importance importance, float* costs) {
+  for (int64_t i = 0; i < size; ++i) {
+    costs[i] = importance_at(importance, offset + i) * values[i] * values[i];
+  }
+}
+
+class PatternFit : public PanelFit {
+ public:
+  PatternFit(int64_t keep, int64_t group) : keep_(keep), group_(group) {}
+
+  void fit(const ConstBlock& block, Importance importance) override {
+    kept_.extend(block);
+    for (int64_t row = 0; row < block.rows; ++row) {
+      for (int64_t begin = 0; begin < block.columns; begin += group_) {
+        fit_group(block, row, begin, importance);
+      }
+    }
+  }
+
+  void snap(const Block& block) override { kept_.apply(block); }
+
+ private:
+  void fit_group(const ConstBlock& block, int64_t row, int64_t begin, Importance importance) {
+    const int64_t size = std::min(group_, block.columns - begin);
     const auto keep = static_cast<int>(size - size * (group_ - keep_) / group_);
     float costs[kLargestGroup];
-    for (int64_t i = 0; i < size; ++i) {
-      costs[i] = importance_at(importance, offset + i) * values[i] * values[i];
-    }
+    uint8_t kept[kLargestGroup];
+    find_costs(block.row(row) + begin, begin, size, importance, costs);
     // The common size as a constant, for compilers to unroll the loops.
     size == 4 ? keep_largest(costs, 4, keep, kept) : keep_largest(costs, size, keep, kept);
+    for (int64_t i = 0; i < size; ++i) {
+      kept_.at(row, block.first_column + begin + i) = kept[i];
+    }
   }
 
   static constexpr int64_t kLargestGroup = 32;
   int64_t keep_, group_;
-  int64_t first_column_ = 0, columns_ = 0;  // of what was fitted last
-  std::vector<uint8_t> kept_;
+  KeptColumns kept_;
+};
+
+class RatioFit : public PanelFit {
+ public:
+  RatioFit(double ratio, int64_t width) : ratio_(ratio), width_(width) {}
+
+  void fit(const ConstBlock& block, Importance importance) override {
+    kept_.extend(block);
+    for (int64_t begin = 0; begin < block.columns; begin += width_) {
+      const int64_t size = std::min(width_, block.columns - begin), first = block.first_column + begin;
+      const int64_t pruned = pruned_up_to(first + size) - pruned_up_to(first);
+      for (int64_t row = 0; row < block.rows; ++row) {
+        fit_part(block, row, begin, size, pruned, importance);
+      }
+    }
+  }
+
+  void snap(const Block& block) override { kept_.apply(block); }
+
+ private:
+  int64_t pruned_up_to(int64_t column) const { return std::llround(ratio_ * static_cast<double>(column)); }
+
+  void fit_part(const ConstBlock& block, int64_t row, int64_t begin, int64_t size, int64_t pruned,
+                Importance importance) {
+    costs_.resize(static_cast<size_t>(size));
+    order_.resize(static_cast<size_t>(size));
+    find_costs(block.row(row) + begin, begin, size, importance, costs_.data());
+    std::iota(order_.begin(), order_.end(), 0);
+    // Of equal costs the last ones go, as in PatternMask.
+    std::ranges::sort(order_, [&](int64_t a, int64_t b) {
+      const float left = costs_[static_cast<size_t>(a)], right = costs_[static_cast<size_t>(b)];
+      return left < right || (left == right && a > b);
+    });
+    for (int64_t i = 0; i < size; ++i) {
+      kept_.at(row, block.first_column + begin + order_[static_cast<size_t>(i)]) = i < pruned ? 0 : 1;
+    }
+  }
+
+  double ratio_;
+  int64_t width_;
+  KeptColumns kept_;
+  std::vector<float> costs_;
+  std::vector<int64_t> order_;
 };
 
 class ThresholdFit : public PanelFit {
@@ -90,6 +156,28 @@ class ThresholdFit : public PanelFit {
 
  private:
   float largest_pruned_;
+};
+
+/// The same by the magnitudes of a weight as it was.
+class OriginalThresholdFit : public PanelFit {
+ public:
+  OriginalThresholdFit(float largest_pruned, const Encoding& original, int64_t first_row, int64_t row_count) {
+    const int64_t columns = original.columns();
+    std::vector<float> values(static_cast<size_t>(row_count * columns));
+    decode_rows(original, first_row, row_count, values);
+    kept_.extend({.values = values.data(), .rows = row_count, .columns = columns, .stride = columns});
+    for (int64_t row = 0; row < row_count; ++row) {
+      for (int64_t column = 0; column < columns; ++column) {
+        kept_.at(row, column) = std::fabs(values[static_cast<size_t>(row * columns + column)]) > largest_pruned ? 1 : 0;
+      }
+    }
+  }
+
+  void fit(const ConstBlock& /*block*/, Importance /*importance*/) override {}
+  void snap(const Block& block) override { kept_.apply(block); }
+
+ private:
+  KeptColumns kept_;
 };
 
 // Magnitudes in the order of their bits: floats without a sign compare like integers.
@@ -143,8 +231,15 @@ std::unique_ptr<PanelFit> PatternMask::begin(int64_t /*first_row*/, int64_t /*ro
   return std::make_unique<PatternFit>(keep_, group_);
 }
 
-std::unique_ptr<PanelFit> ThresholdMask::begin(int64_t /*first_row*/, int64_t /*row_count*/) {
-  return std::make_unique<ThresholdFit>(largest_pruned_);
+std::unique_ptr<PanelFit> RatioMask::begin(int64_t /*first_row*/, int64_t /*row_count*/) {
+  return std::make_unique<RatioFit>(ratio_, fitting_block().columns);
+}
+
+std::unique_ptr<PanelFit> ThresholdMask::begin(int64_t first_row, int64_t row_count) {
+  if (original_ == nullptr) {
+    return std::make_unique<ThresholdFit>(largest_pruned_);
+  }
+  return std::make_unique<OriginalThresholdFit>(largest_pruned_, *original_, first_row, row_count);
 }
 
 float magnitude_threshold(std::span<const EncodingPtr> weights, double ratio) {

@@ -17,11 +17,13 @@ struct Solution {
 /// Told how many rows are done.
 using RowProgress = std::function<void(int64_t rows)>;
 
-/// Rounds every number to the nearest one of the set; needs no data. Which rows are worked on together depends on the
-/// weight's shape and the constraint alone.
-/// Errors:  Kind::input if a number is not finite.
-/// Memory:  a panel a thread (32 rows, or what the constraint fits together), and at most 8 MiB of the weight's mapped
-///          pages (all, if it is stored transposed and has few rows): pages are given back as the rows are done.
+/// Rounds every number to the nearest one of the set; needs no data.
+/// Errors and memory: as of solve_panels.
 Solution solve_nearest(const Encoding& weight, Constraint& constraint, const RowProgress& progress);
+
+/// The same, but scales, tables and masks are chosen for the least squared error in which each column counts
+/// `importance` times, such as the diagonal of the layer's X^T X.
+Solution solve_weighted(const Encoding& weight, Constraint& constraint, Importance importance,
+                        const RowProgress& progress);
 
 }  // namespace terse::passes

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "calibration/dataset.h"
 #include "calibration/parallel.h"
 #include "formats/error.h"
 #include "tests/passes/models.h"
@@ -214,6 +215,52 @@ TEST_SUITE("passes/pipeline") {
                  }});
     CHECK(names == std::vector<std::string>{"layers.0.attn.q", "layers.1.attn.q"});
     CHECK(done == std::vector<double>{0.5, 1.0});
+  }
+
+  TEST_CASE("with samples weights are chosen by the layers' outputs, and the report says by which solver") {
+    const std::filesystem::path folder = std::filesystem::path(TERSE_TESTDATA) / "lm";
+    const Model original = open_model(folder / "dynamo.onnx");
+    const auto data =
+        calibration::read_dataset(original, {folder / "calib.npz"}, {.samples = 16, .seq_len = {}, .tokenizer = {}});
+    for (const char* text : {"quantize,bits=4", "prune,ratio=0.5", "prune,pattern=2:4\nquantize,bits=4,grid=asymmetric",
+                             "cluster,centroids=16", "prune,ratio=0.5,scope=global"}) {
+      CAPTURE(text);
+      const auto mean_error = [&](std::string_view solver) {
+        Model model = original;
+        model.graph = deep_copy(original.graph);
+        std::string recipe = text;
+        if (!solver.empty()) {
+          recipe.insert(recipe.find('\n') == std::string::npos ? recipe.size() : recipe.find('\n'),
+                        fmt::format(",solver={}", solver));
+        }
+        const auto report = run_pipeline(parse_recipe(recipe), model, {.samples = &data.samples});
+        double sum = 0;
+        for (const WeightReport& weight : report.weights) {
+          sum += weight.output_error.value_or(0);
+        }
+        return sum;
+      };
+      CHECK(mean_error("") < 0.7 * mean_error("nearest"));
+    }
+  }
+
+  TEST_CASE("a ratio that is asked for is kept to, however the solver moves the weights") {
+    const std::filesystem::path folder = std::filesystem::path(TERSE_TESTDATA) / "lm";
+    Model model = open_model(folder / "dynamo.onnx");
+    const auto data =
+        calibration::read_dataset(model, {folder / "calib.npz"}, {.samples = 8, .seq_len = {}, .tokenizer = {}});
+    const auto report = run_pipeline(parse_recipe("prune,ratio=0.6"), model, {.samples = &data.samples});
+    for (const WeightReport& weight : report.weights) {
+      if (weight.output_error) {
+        CHECK(*weight.zeros_fraction == doctest::Approx(0.6).epsilon(0.01));
+      }
+    }
+  }
+
+  TEST_CASE("a solver that needs data is refused without it") {
+    TinyModel tiny;
+    CHECK_THROWS_WITH_AS((void)run_pipeline(parse_recipe("quantize,solver=obs"), tiny.model, {}),
+                         "quantize: solver=obs needs calibration data: --data", Error);
   }
 }
 

@@ -39,6 +39,31 @@ bool same_bytes(const Tensor& a, const Tensor& b) {
 }
 
 TEST_SUITE("passes/constraints/affine") {
+  TEST_CASE("columns may be snapped again, one by one and in any order: the codes beside them stay") {
+    for (const int bits : {2, 4, 8}) {
+      CAPTURE(bits);
+      const EncodingPtr weight = random_matrix(3, 64);
+      const AffineOptions options{.bits = bits, .block_columns = 32};
+      const Encoding expected = solve(weight, options).encoding;
+      AffineConstraint constraint(*weight, options);
+      constraint.allocate();
+      const Tensor original = decode(*weight);
+      std::vector<float> values(original.values<float>().begin(), original.values<float>().end());
+      const auto fit = constraint.begin(0, 3);
+      const Block all{.values = values.data(), .rows = 3, .columns = 64, .stride = 64};
+      fit->fit(as_const(all), {});
+      fit->snap(all);
+      const auto numbers = original.values<float>();
+      for (int64_t column = 63; column >= 0; column -= 3) {
+        for (int64_t row = 0; row < 3; ++row) {
+          values[static_cast<size_t>(row * 64 + column)] = numbers[static_cast<size_t>(row * 64 + column)];
+        }
+        fit->snap(all.slice(column, 1));
+      }
+      CHECK(same_bytes(constraint.finish().affine()->codes, expected.affine()->codes));
+    }
+  }
+
   TEST_CASE("the error of normal numbers stays below its bound") {
     // Of their variance, 2 % above what was measured when this was written; plain rounding to blocks of 32 with the
     // peak at -8 gives 0.0067.

@@ -63,6 +63,23 @@ TEST_SUITE("passes/constraints/sparsity") {
     }
   }
 
+  TEST_CASE("a ratio holds in every row, and in every 128 columns of it, for what is important") {
+    RatioMask mask(0.3);
+    const std::vector<float> numbers = normal_numbers(300);
+    const auto left = masked(mask, numbers);
+    CHECK(zeros(left) == doctest::Approx(0.3));
+    CHECK(zeros({left.begin(), left.begin() + 128}) == doctest::Approx(0.3).epsilon(0.02));
+    std::vector<float> importance(300, 1.0F);
+    std::fill_n(importance.begin(), 20, 1e6F);
+    const auto kept = masked(mask, numbers, importance);
+    CHECK(std::equal(kept.begin(), kept.begin() + 20, numbers.begin()));
+  }
+
+  TEST_CASE("a threshold over a weight as it was prunes the same numbers wherever they have moved") {
+    ThresholdMask mask(2.0F, matrix(1, 4, {1, -3, 2, 4}));
+    CHECK(masked(mask, {9, 9, 9, 0.5F}) == std::vector<float>{0, 9, 0, 0.5F});
+  }
+
   TEST_CASE("several weights share one threshold") {
     const std::vector<EncodingPtr> weights = {matrix(1, 4, {1, -2, 3, 4}), matrix(1, 4, {10, 20, 30, 40})};
     CHECK(magnitude_threshold(weights, 0.5) == 4.0F);
