@@ -19,6 +19,7 @@ constexpr std::array kFamilies = {
     &kGpt2,
     &kLlama,
     &kMistral,
+    &kT5,
 };
 
 std::string known_families() {

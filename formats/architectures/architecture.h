@@ -19,6 +19,7 @@ enum class Head {
   features,                 ///< last_hidden_state, and pooler_output where the family has a pooler
   causal_lm,                ///< logits [batch, tokens, vocabulary]
   masked_lm,                ///< logits [batch, tokens, vocabulary]
+  sequence_to_sequence_lm,  ///< logits [batch, decoder tokens, vocabulary]
   sequence_classification,  ///< logits [batch, classes]
   token_classification,     ///< logits [batch, tokens, classes]
 };

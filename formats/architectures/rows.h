@@ -11,5 +11,6 @@ extern const FamilyRow kDistilbert;
 extern const FamilyRow kGpt2;
 extern const FamilyRow kLlama;
 extern const FamilyRow kMistral;
+extern const FamilyRow kT5;
 
 }  // namespace terse::architectures
