@@ -86,8 +86,8 @@ class AtomicFolder {
   std::filesystem::path path_, temporary_;
 };
 
-/// Removes what AtomicFiles and AtomicFolders of this process have begun in `folder` and not committed: for the end by a
-/// signal, when no destructor runs. Reports nothing.
+/// Removes what AtomicFiles and AtomicFolders of this process have begun in `folder` and not committed: for the end by
+/// a signal, when no destructor runs. Reports nothing.
 void remove_temporaries(const std::filesystem::path& folder) noexcept;
 
 /// A whole small text file. Error io.

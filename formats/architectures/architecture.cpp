@@ -14,12 +14,7 @@ constexpr int64_t kOpset = 23;      // has Attention, RotaryEmbedding and RMSNor
 constexpr int64_t kIrVersion = 10;  // what opset 23 asks for at least: 4-bit types
 
 constexpr std::array kFamilies = {
-    &kBert,
-    &kDistilbert,
-    &kGpt2,
-    &kLlama,
-    &kMistral,
-    &kT5,
+    &kBert, &kDistilbert, &kGpt2, &kLlama, &kMistral, &kT5,
 };
 
 std::string known_families() {

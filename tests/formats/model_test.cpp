@@ -20,8 +20,9 @@ TEST_SUITE("formats/model") {
   }
 
   TEST_CASE("an unknown extension is wrong usage, and the error lists the known ones") {
-    CHECK_THROWS_WITH_AS((void)format_of("model.bin"),
-                         "model.bin: extension '.bin' names no format, expected one of .onnx, .safetensors, or a folder", Error);
+    CHECK_THROWS_WITH_AS(
+        (void)format_of("model.bin"),
+        "model.bin: extension '.bin' names no format, expected one of .onnx, .safetensors, or a folder", Error);
     CHECK_THROWS_WITH_AS((void)get_format("pt"), "'pt' is no format, expected one of onnx, safetensors", Error);
   }
 

@@ -25,8 +25,8 @@ TEST_SUITE("passes/presets") {
 
   TEST_CASE("an unknown recipe or target is an error that says what there is") {
     CHECK_THROWS_WITH_AS(get_recipe("in4", "onnx"), "there is no recipe 'in4', did you mean 'int4'?", Error);
-    CHECK_THROWS_WITH_AS(get_recipe("int4", "gguf"), "recipe int4 has no text for target gguf, it has one for onnx, safetensors",
-                         Error);
+    CHECK_THROWS_WITH_AS(get_recipe("int4", "gguf"),
+                         "recipe int4 has no text for target gguf, it has one for onnx, safetensors", Error);
   }
 
   TEST_CASE("int4 stores linears in 4 bits, the tied table once in 8, and leaves the router alone") {
