@@ -83,7 +83,9 @@ fs::path place_of_folder(const fs::path& path) {
 
 WriteOptions OutputOptions::write_options() const {
   return {.external_data = external_data,
-          .onnx_style = onnx_style == "standard" ? OnnxStyle::standard : OnnxStyle::contrib};
+          .onnx_style = onnx_style == "standard" ? OnnxStyle::standard
+                        : onnx_style == "fast"   ? OnnxStyle::fast
+                                                 : OnnxStyle::contrib};
 }
 
 void OutputOptions::drop_slashes() {
@@ -106,8 +108,9 @@ void declare_output(Arguments& arguments, OutputOptions& options) {
   arguments.flag("--kv-cache", options.kv_cache,
                  "give a decoder's graph inputs and outputs for a cache, and put what onnxruntime-genai reads beside "
                  "OUT (checkpoints to ONNX only)");
-  arguments.choice("--onnx", {"contrib", "standard"}, options.onnx_style,
-                   "how ONNX files spell compressed weights: com.microsoft's operators or only ONNX's own");
+  arguments.choice("--onnx", {"contrib", "fast", "standard"}, options.onnx_style,
+                   "how ONNX files spell compressed weights: com.microsoft's operators; fast lets 8-bit products round "
+                   "their inputs too; standard: only ONNX's own");
 }
 
 const FormatRow& check_output(const OutputOptions& options, const fs::path& model) {

@@ -33,7 +33,8 @@ struct Model {
 
 /// How weights are spelled in ONNX files (DESIGN.md, "Lowering to ONNX").
 enum class OnnxStyle {
-  contrib,   ///< com.microsoft operators: what onnxruntime runs fastest
+  contrib,   ///< com.microsoft operators, all arithmetic in floating point
+  fast,      ///< the same, and onnxruntime may round the activations of 8-bit products
   standard,  ///< ONNX's own operators only
 };
 

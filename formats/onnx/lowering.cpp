@@ -30,6 +30,9 @@ class Lowering {
     Nodes& nodes = result_.graph.main.nodes;
     nodes.insert(nodes.begin(), std::make_move_iterator(context_.prologue.begin()),
                  std::make_move_iterator(context_.prologue.end()));
+    if (options_.onnx_style == OnnxStyle::fast) {
+      permit_rounded_activations();
+    }
     note_versions();
     return std::move(result_);
   }
@@ -124,7 +127,7 @@ class Lowering {
   void emit_table(Weight& weight, const Node& node, Nodes& nodes) {
     if (weight.packing == Packing::dense) {
       emit_dense_gather(weight, node, nodes);
-    } else if (weight.encoding->affine() != nullptr && options_.onnx_style == OnnxStyle::contrib &&
+    } else if (weight.encoding->affine() != nullptr && options_.onnx_style != OnnxStyle::standard &&
                fits_gather_block_quantized(weight, node)) {
       emit_gather_block_quantized(context_, weight, node, nodes);
     } else {
@@ -185,6 +188,19 @@ class Lowering {
                                            context_.name(weight.id) + "_transposed", {{"perm", permutation}});
     }
     return weight.as_transposed;
+  }
+
+  /// On CPUs onnxruntime 1.31 multiplies by 4-bit codes as they are, but widens an 8-bit matrix anew for every product
+  /// unless it may round the activations to 8 bits a block: a token through SmolLM2's head then takes 1.5 ms, not 140,
+  /// and the model's KL divergence goes from 0.309 to 0.310 nats. A level that a file has set is left.
+  void permit_rounded_activations() {
+    for_each_node(result_.graph.main, [](Node& node) {
+      constexpr int64_t kRoundedActivations = 4;
+      const bool is_slow = node.is("MatMulNBits", "com.microsoft") && node.get_int("bits", 4) == 8;
+      if (is_slow && node.find("accuracy_level") == nullptr) {
+        node.set("accuracy_level", kRoundedActivations);
+      }
+    });
   }
 
   void note_versions() {

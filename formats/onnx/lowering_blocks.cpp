@@ -70,18 +70,6 @@ void slice_columns(Context& context, const Weight& weight, const Node& node, Val
   nodes.push_back(std::move(slice));
 }
 
-/// On CPUs onnxruntime 1.31 multiplies by 4-bit codes as they are, but widens an 8-bit matrix anew for every product
-/// unless it may round the activations to 8 bits a block: a token through SmolLM2's head then takes 1.5 ms, not 140,
-/// and the model's KL divergence goes from 0.309 to 0.310 nats. A file that says something else is left so.
-void set_accuracy_level(Node& node, int bits) {
-  constexpr int64_t kUnset = 0, kRoundedActivations = 4;
-  if (node.find("accuracy_level") == nullptr && bits == 8) {
-    node.set("accuracy_level", kRoundedActivations);
-  } else if (node.get_int("accuracy_level", kUnset) == kUnset) {
-    node.erase("accuracy_level");
-  }
-}
-
 ValueId add_scaled(Context& context, Nodes& nodes, ValueId value, float factor, DType dtype, std::string_view name) {
   if (factor == 1) {
     return value;
@@ -177,7 +165,6 @@ void emit_matmul_nbits(Context& context, Weight& weight, const Node& node, Nodes
   product.set("K", weight.columns());
   product.set("N", weight.rows());
   set_block_attributes(product, weight, weight.block);
-  set_accuracy_level(product, weight.affine().bits);
   nodes.push_back(std::move(product));
   if (node.is("Gemm")) {
     finish_gemm(context, weight, node, nodes);

@@ -84,7 +84,7 @@ constexpr std::array kPackings = {
                }},
     PackingRow{Packing::blocks,
                [](const Weight& w, const Uses& uses, OnnxStyle style) {
-                 return style == OnnxStyle::contrib && uses.linear() && is_affine(w) && fits_matmul_nbits(w);
+                 return style != OnnxStyle::standard && uses.linear() && is_affine(w) && fits_matmul_nbits(w);
                }},
     PackingRow{Packing::integer,
                [](const Weight& w, const Uses& uses, OnnxStyle style) {

@@ -95,9 +95,6 @@ void raise_matmul_nbits(RaiseContext& context, Node& node, std::vector<Node>& af
     return;
   }
   const ValueId bias = node.input(5);
-  if (parts->bits == 8) {
-    node.set("accuracy_level", node.get_int("accuracy_level", 0));  // else lowering would choose one
-  }
   become(node, "MatMul", {node.input(0), weight}, {"K", "N", "bits", "block_size", "weight_prepacked"});
   node.set("transB", int64_t{1});
   if (bias != kNoValue) {

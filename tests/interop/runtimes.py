@@ -5,7 +5,6 @@ import pathlib
 import subprocess
 
 import numpy as np
-import onnx
 import onnxruntime
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -29,20 +28,11 @@ def session(model):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 2
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"])
-
-
-def without_rounded_activations(model):
-    """A model's bytes, its products by codes computed in floating point: what the file allows onnxruntime to round would hide mistakes."""
-    proto = onnx.load(model)
-    for node in proto.graph.node:
-        for level in [a for a in node.attribute if a.name == "accuracy_level"]:
-            node.attribute.remove(level)
-    return proto.SerializeToString()
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
 def run_onnxruntime(model, inputs):
-    """Outputs by name, for the inputs that the model has. `model` is a file or its bytes."""
+    """Outputs by name, for the inputs that the model has."""
     runtime = session(model)
     names = {i.name for i in runtime.get_inputs()}
     outputs = runtime.run(None, {k: v for k, v in inputs.items() if k in names})

@@ -9,7 +9,7 @@ import torch
 import transformers
 
 import families
-from runtimes import ROOT, compress, relative_error, run_onnxruntime, run_terse, session, terse, without_rounded_activations
+from runtimes import ROOT, compress, relative_error, run_onnxruntime, run_terse, session, terse
 
 FAMILIES = ["llama", "mistral", "gpt2", "bert", "distilbert"]
 DECODERS = ["llama", "mistral", "gpt2"]
@@ -78,11 +78,19 @@ def test_compressed_checkpoints_run_in_onnxruntime_as_in_terse(checkpoints, fami
     folder = checkpoints(family)
     inputs = arrays(folder / "inputs.npz")
     out = compress(folder, tmp_path / "out.onnx", preset)
-    theirs, ours = run_onnxruntime(without_rounded_activations(out), inputs), run_terse(out, inputs, tmp_path)
-    rounded = run_onnxruntime(out, inputs)
+    theirs, ours = run_onnxruntime(out, inputs), run_terse(out, inputs, tmp_path)
     for name in theirs:
         assert relative_error(ours[name], theirs[name]) <= 1e-3
-        assert relative_error(rounded[name], theirs[name]) <= 3e-2
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_fast_style_rounds_activations_and_no_more(checkpoints, family, tmp_path):
+    folder = checkpoints(family)
+    inputs = arrays(folder / "inputs.npz")
+    exact = run_onnxruntime(compress(folder, tmp_path / "exact.onnx", "int8"), inputs)
+    fast = run_onnxruntime(compress(folder, tmp_path / "fast.onnx", "int8", "--onnx", "fast"), inputs)
+    for name in exact:
+        assert 1e-5 <= relative_error(fast[name], exact[name]) <= 3e-2
 
 
 @pytest.mark.parametrize("family", DECODERS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import real_models
-from runtimes import PRESETS, ROOT, compress, cosines, kl_divergence, mean_pooled, relative_error, run_onnxruntime, run_terse, session, without_rounded_activations
+from runtimes import PRESETS, ROOT, compress, cosines, kl_divergence, mean_pooled, relative_error, run_onnxruntime, run_terse, session
 
 EXPORTERS = ["dynamo", "torchscript"]
 
@@ -46,7 +46,7 @@ def expected_vectors(folders, sentences):
 def test_the_language_model_runs_in_onnxruntime_as_in_terse(folders, windows, exporter, preset, tmp_path):
     out = compress(folders[0] / exporter / "model.onnx", tmp_path / "out.onnx", preset)
     inputs = language_inputs(windows[:1, :64])
-    assert relative_error(run_terse(out, inputs, tmp_path)["logits"], run_onnxruntime(without_rounded_activations(out), inputs)["logits"]) <= 1e-3
+    assert relative_error(run_terse(out, inputs, tmp_path)["logits"], run_onnxruntime(out, inputs)["logits"]) <= 1e-3
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS)
@@ -54,7 +54,7 @@ def test_the_language_model_runs_in_onnxruntime_as_in_terse(folders, windows, ex
 def test_the_encoder_runs_in_onnxruntime_as_in_terse(folders, sentences, exporter, preset, tmp_path):
     out = compress(folders[1] / exporter / "model.onnx", tmp_path / "out.onnx", preset)
     inputs = {k: v[:8] for k, v in sentences.items()}
-    found, expected = run_terse(out, inputs, tmp_path), run_onnxruntime(without_rounded_activations(out), inputs)
+    found, expected = run_terse(out, inputs, tmp_path), run_onnxruntime(out, inputs)
     assert relative_error(found["last_hidden_state"], expected["last_hidden_state"]) <= 1e-3
 
 

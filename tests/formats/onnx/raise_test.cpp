@@ -136,20 +136,22 @@ TEST_SUITE("formats/onnx/raise") {
     CHECK(back.graph.main.nodes[0].find("accuracy_level") == nullptr);
   }
 
-  TEST_CASE("8-bit products may round their activations, unless the file that was read does not let them") {
-    const auto level = [](const Model& model) {
-      const onnx::Lowered lowered = onnx::lower(model, kContrib);
+  TEST_CASE(
+      "the fast style lets 8-bit products round their activations, unless the file that was read says otherwise") {
+    const WriteOptions fast = {.onnx_style = OnnxStyle::fast};
+    const auto level = [](const Model& model, const WriteOptions& options) {
+      const onnx::Lowered lowered = onnx::lower(model, options);
       const auto& nodes = lowered.graph.main.nodes;
       const auto product = std::ranges::find_if(nodes, [](const Node& n) { return n.op_type == "MatMulNBits"; });
       return product->get_int("accuracy_level", 0);
     };
     Model model = model_with(random_affine({12, 64}, {.bits = 8, .group_columns = 32}), Shown::matmul);
-    CHECK(level(model) == 4);
-    CHECK(level(written_and_raised(model, kContrib)) == 4);
-    model.graph.main.nodes[0].set("accuracy_level", int64_t{0});
-    CHECK(level(model) == 0);
-    CHECK(level(written_and_raised(model, kContrib)) == 0);
-    CHECK(level(model_with(random_affine({12, 64}, {.bits = 4, .group_columns = 32}), Shown::matmul)) == 0);
+    CHECK(level(model, kContrib) == 0);
+    CHECK(level(model, fast) == 4);
+    CHECK(level(written_and_raised(model, fast), kContrib) == 4);
+    model.graph.main.nodes[0].set("accuracy_level", int64_t{1});
+    CHECK(level(model, fast) == 1);
+    CHECK(level(model_with(random_affine({12, 64}, {.bits = 4, .group_columns = 32}), Shown::matmul), fast) == 0);
   }
 
   TEST_CASE("exported models with encoded weights read as they were before they were written") {
