@@ -28,9 +28,10 @@ using Histories = std::map<std::string, History, std::less<>>;
 
 /// One projection of a group with the weights that it has selected.
 struct Member {
+  const PassCall* call = nullptr;
   std::unique_ptr<Projection> projection;
   std::string_view solver;
-  std::vector<ValueId> weights;
+  std::vector<ValueId> weights = {};
 };
 
 class Runner {
@@ -86,14 +87,30 @@ class Runner {
     report_.times.push_back({.pass = std::move(text), .weights = weights, .seconds = seconds.count()});
   }
 
+  /// Error usage if a solver needs more than there will be.
+  void check_solver(std::string_view solver) const {
+    if (options_.plan_only || options_.samples != nullptr || solver == "auto") {
+      return;
+    }
+    const Knowledge needs = get_solver(solver).needs;
+    if (options_.statistics == nullptr && needs != Knowledge::weights) {
+      throw Error(Kind::usage, "solver={} needs calibration data: --data{}", solver,
+                  needs == Knowledge::columns ? ", or --stats" : "");
+    }
+    if (needs == Knowledge::products) {
+      throw Error(Kind::usage,
+                  "solver={} needs calibration data, --data: statistics say how large each input is, not how inputs "
+                  "belong together",
+                  solver);
+    }
+  }
+
   /// Selects the weights of a call, leaves out those that the pass skips.
   Member make_member(const PassCall& call) {
     const PassRow& row = get_pass(call.name);
     const Arguments arguments(row, call);
-    Member member{.projection = row.project(arguments), .solver = arguments.text("solver"), .weights = {}};
-    if (!options_.plan_only && options_.samples == nullptr && member.solver != "auto" && member.solver != "nearest") {
-      throw Error(Kind::usage, "solver={} needs calibration data: --data", member.solver);
-    }
+    Member member{.call = &call, .projection = row.project(arguments), .solver = arguments.text("solver")};
+    check_solver(member.solver);
     std::vector<EncodingPtr> encodings;
     for (const ValueId id : select(graph(), arguments, row.selects)) {
       const EncodingPtr& encoding = graph().value(id).constant;
@@ -101,9 +118,6 @@ class Runner {
       if (!reason.empty()) {
         histories_[graph().value(id).name].note = call.name + ": " + reason;
         continue;
-      }
-      if (const std::string note = member.projection->note(*encoding); !note.empty()) {
-        histories_[graph().value(id).name].note = call.name + ": " + note;
       }
       member.weights.push_back(id);
       encodings.push_back(encoding);
@@ -151,11 +165,21 @@ class Runner {
     }
     for (const ValueId id : weights) {
       const double count = numbers(id);
-      solve_named(id, members, nullptr, [&](double fraction) {
+      std::optional<LayerInputs> inputs = find_inputs(id);
+      solve_named(id, members, inputs ? &*inputs : nullptr, [&](double fraction) {
         report_progress(shown_name(graph().value(id)), (done + count * fraction) / total);
       });
       done += count;
     }
+  }
+
+  /// What the statistics say of a weight.
+  std::optional<LayerInputs> find_inputs(ValueId id) {
+    if (options_.statistics == nullptr || options_.plan_only) {
+      return std::nullopt;
+    }
+    const auto found = options_.statistics->find(graph().value(id).name);
+    return found == options_.statistics->end() ? std::nullopt : std::optional<LayerInputs>(found->second);
   }
 
   void solve_named(ValueId id, const std::vector<Member>& members, LayerInputs* inputs,
@@ -164,31 +188,65 @@ class Runner {
                  [&] { solve_one(id, members, inputs, progress); });
   }
 
-  /// Masks in their order; of the others the last one of the highest rank.
-  void solve_one(ValueId id, const std::vector<Member>& members, LayerInputs* inputs,
-                 const std::function<void(double)>& progress) {
+  /// The members that one weight goes through.
+  struct Chosen {
     std::vector<const Projection*> masks;
-    const Projection* encoder = nullptr;
+    const Member* encoder = nullptr;
     std::string_view solver = "auto";
+
+    const Projection* projection() const { return encoder == nullptr ? nullptr : encoder->projection.get(); }
+    bool is_exact() const {
+      return masks.empty() && (encoder == nullptr || projection()->part() == Projection::Part::type);
+    }
+  };
+
+  /// Masks in their order; of the others the last one of the highest rank.
+  static Chosen choose(ValueId id, const std::vector<Member>& members) {
+    Chosen chosen;
     for (const Member& member : members) {
       if (std::find(member.weights.begin(), member.weights.end(), id) == member.weights.end()) {
         continue;
       }
-      solver = member.solver == "auto" ? solver : member.solver;
-      if (member.projection->part() == Projection::Part::mask) {
-        masks.push_back(member.projection.get());
-      } else if (encoder == nullptr || member.projection->part() >= encoder->part()) {
-        encoder = member.projection.get();
+      chosen.solver = member.solver == "auto" ? chosen.solver : member.solver;
+      const Projection::Part part = member.projection->part();
+      if (part == Projection::Part::mask) {
+        chosen.masks.push_back(member.projection.get());
+      } else if (chosen.encoder == nullptr || part >= chosen.projection()->part()) {
+        chosen.encoder = &member;
       }
     }
+    return chosen;
+  }
+
+  void solve_one(ValueId id, const std::vector<Member>& members, LayerInputs* inputs,
+                 const std::function<void(double)>& progress) {
+    const Chosen chosen = choose(id, members);
     Value& value = graph().value(id);
-    Projected projected = passes::project(value.constant, masks, encoder,
-                                          options_.plan_only ? Effort::plan : Effort::solve, solver, inputs, progress);
+    note_choice(value, chosen, inputs);
+    const Effort effort = options_.plan_only ? Effort::plan : Effort::solve;
+    Projected projected =
+        passes::project(value.constant, chosen.masks, chosen.projection(), effort, chosen.solver, inputs, progress);
     note_solution(histories_[value.name], projected);
     if (!value.type) {
       value.type = computed_type(*value.constant);
     }
     value.constant = std::make_shared<const Encoding>(std::move(projected.encoding));
+  }
+
+  /// What the report is to say beside numbers.
+  void note_choice(const Value& value, const Chosen& chosen, const LayerInputs* inputs) {
+    std::string note;
+    if (chosen.encoder != nullptr) {
+      const std::string why = chosen.projection()->note(*value.constant);
+      note = why.empty() ? "" : chosen.encoder->call->name + ": " + why;
+    }
+    const bool lacks_inputs = options_.statistics != nullptr && inputs == nullptr && !options_.plan_only;
+    if (lacks_inputs && !chosen.is_exact() && chosen.solver != "nearest") {
+      note += std::string(note.empty() ? "" : "; ") + "the statistics say nothing of it, so rounded to the nearest";
+    }
+    if (!note.empty()) {
+      histories_[value.name].note = std::move(note);
+    }
   }
 
   static ValueType computed_type(const Encoding& encoding) {

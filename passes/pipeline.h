@@ -9,6 +9,7 @@
 
 #include "calibration/executor.h"
 #include "formats/model.h"
+#include "passes/column_statistics.h"
 #include "passes/pass.h"
 
 namespace terse::passes {
@@ -42,7 +43,9 @@ struct WeightReport {
   std::optional<double> zeros_fraction;  ///< of the weight as written; absent if no pass has looked at its numbers
   std::string solver;                    ///< which found it; empty if no pass has changed it
   std::optional<double> output_error;    ///< of the layer's outputs, relative and squared; absent without data
-  std::string note;                      ///< why a pass left a weight alone that it had selected; else empty
+                                         ///< and statistics
+  /// Why a weight that was selected is left alone, or is something else than what was asked for; else empty.
+  std::string note;
 };
 
 struct PassTime {
@@ -60,6 +63,9 @@ struct PipelineOptions {
   bool plan_only = false;  ///< set encodings without data: for --dry-run
   /// Calibration samples; null: weights are rounded to the nearest. Otherwise projections walk the graph with them.
   const std::vector<calibration::Sample>* samples = nullptr;
+  /// What is known of weights' inputs without samples; null: nothing. Weights that it names are solved by it, the
+  /// others are rounded to the nearest. Not together with samples.
+  const ColumnStatistics* statistics = nullptr;
   std::function<void(std::string_view what, double done)> progress;  ///< may be empty; `done` in [0, 1]
 };
 

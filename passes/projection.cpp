@@ -39,7 +39,7 @@ struct Task {
     for (auto last = encoded();;) {
       std::vector<std::unique_ptr<Constraint>> parts;
       for (const Projection* mask : masks) {
-        parts.push_back(mask->mask(weight, inputs == nullptr ? Knowledge::weights : Knowledge::inputs));
+        parts.push_back(mask->mask(weight, inputs == nullptr ? Knowledge::weights : inputs->knowledge()));
       }
       last->allocate();
       Composition composition(std::move(parts), *last);
@@ -56,16 +56,19 @@ struct Task {
 
   Projected judged(Projected projected, LayerInputs* inputs) const {
     if (inputs != nullptr) {
-      projected.output_error = output_error(*weight, projected.encoding, inputs->judge()).relative();
+      projected.output_error = inputs->error(*weight, projected.encoding).relative();
     }
     return projected;
   }
 };
 
-/// Of all solvers' solutions the one with the smallest error on the samples that judge.
+/// Of the solutions that can be found with what is known, the one with the smallest error on the inputs that judge.
 Projected solve_best(const Task& task, LayerInputs& inputs) {
   std::optional<Projected> best;
   for (const SolverRow& solver : solvers()) {
+    if (solver.needs > inputs.knowledge()) {
+      continue;
+    }
     Projected found = task.solve(solver, &inputs);
     if (!best || *found.output_error < *best->output_error) {
       best = std::move(found);

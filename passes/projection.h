@@ -11,9 +11,6 @@
 
 namespace terse::passes {
 
-/// What is known when a weight is solved.
-enum class Knowledge { weights, inputs };
-
 /// A pass of Stage::projection with its options: makes the constraint for each weight that it selects.
 class Projection {
  public:
@@ -37,7 +34,8 @@ class Projection {
   /// What the report says of a weight that gets something else than was asked for; else empty.
   virtual std::string note(const Encoding& /*weight*/) const { return ""; }
 
-  /// Part::mask. `inputs`: the mask may choose by importance, and the numbers it is to choose from may have moved.
+  /// Part::mask. Beyond Knowledge::weights: the mask may choose by importance, and the numbers it is to choose from may
+  /// have moved.
   virtual std::unique_ptr<Constraint> mask(const EncodingPtr& weight, Knowledge knowledge) const;
 
   /// Part::type and Part::codes.
@@ -48,15 +46,15 @@ struct Projected {
   Encoding encoding;
   std::optional<Solution> solution;    ///< absent if it was only planned
   std::string_view solver;             ///< which one found it
-  std::optional<double> output_error;  ///< tr(E H E^T) / tr(W H W^T) over the samples that judge; absent without data
+  std::optional<double> output_error;  ///< tr(E H E^T) / tr(W H W^T) over the inputs that judge; absent without data
 };
 
 enum class Effort { plan, solve };
 
 /// One weight through the masks and the encoder that have selected it; without an encoder it stays dense in its type.
-/// By the solver of that name; "auto": without `inputs` (null) by rounding to the nearest, else by the one, of all,
-/// whose outputs are nearest to the original's. `progress` is told the part that is done. Error usage if there are
-/// masks and the encoder's numbers do not hold zero.
+/// By the solver of that name; "auto": without `inputs` (null) by rounding to the nearest, else by the one, of all
+/// that have what they need, whose outputs are nearest to the original's. `progress` is told the part that is done.
+/// Error usage if there are masks and the encoder's numbers do not hold zero.
 Projected project(const EncodingPtr& weight, std::span<const Projection* const> masks, const Projection* encoder,
                   Effort effort, std::string_view solver, LayerInputs* inputs,
                   const std::function<void(double)>& progress);

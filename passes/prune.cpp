@@ -54,7 +54,7 @@ class Prune : public Projection {
     if (is_global_) {
       return std::make_unique<ThresholdMask>(global_threshold_, weight);
     }
-    if (knowledge == Knowledge::inputs) {
+    if (knowledge != Knowledge::weights) {
       return std::make_unique<RatioMask>(ratio_);
     }
     return std::make_unique<ThresholdMask>(magnitude_threshold({&weight, 1}, ratio_));

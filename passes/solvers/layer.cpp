@@ -9,19 +9,19 @@ namespace terse::passes {
 namespace {
 
 constexpr std::array kSolvers = {
-    SolverRow{"nearest", "rounds each number to the nearest one; needs no data",
+    SolverRow{"nearest", "rounds each number to the nearest one; needs no data", Knowledge::weights,
               [](const Encoding& weight, Constraint& constraint, LayerInputs* /*inputs*/, const RowProgress& progress) {
                 return solve_nearest(weight, constraint, progress);
               }},
-    SolverRow{"weighted", "chooses scales, tables and masks by how large each input is",
+    SolverRow{"weighted", "chooses scales, tables and masks by how large each input is", Knowledge::columns,
               [](const Encoding& weight, Constraint& constraint, LayerInputs* inputs, const RowProgress& progress) {
                 return solve_weighted(weight, constraint, inputs->diagonal(), progress);
               }},
-    SolverRow{"obs", "column by column, the columns behind making up for the error of each",
+    SolverRow{"obs", "column by column, the columns behind making up for the error of each", Knowledge::products,
               [](const Encoding& weight, Constraint& constraint, LayerInputs* inputs, const RowProgress& progress) {
                 return solve_obs(weight, constraint, inputs->factor(), progress);
               }},
-    SolverRow{"descent", "obs, then column by column again until it is no better",
+    SolverRow{"descent", "obs, then column by column again until it is no better", Knowledge::products,
               [](const Encoding& weight, Constraint& constraint, LayerInputs* inputs, const RowProgress& progress) {
                 return solve_descent(weight, constraint, inputs->factor(), inputs->hessian(), progress);
               }},
@@ -41,19 +41,26 @@ const SolverRow& get_solver(std::string_view name) {
 
 const ObsFactor& LayerInputs::factor() {
   if (!factor_) {
-    factor_.emplace(statistics_.solving);
+    factor_.emplace(hessian());
   }
   return *factor_;
 }
 
 Importance LayerInputs::diagonal() {
-  const calibration::Gram& gram = statistics_.solving;
-  if (diagonal_.empty()) {
-    for (int64_t i = 0; i < gram.columns(); ++i) {
-      diagonal_.push_back(gram.at(i, i));
+  if (diagonal_.empty() && knowledge() == Knowledge::products) {
+    for (int64_t i = 0; i < hessian().columns(); ++i) {
+      diagonal_.push_back(hessian().at(i, i));
     }
   }
   return diagonal_;
+}
+
+OutputError LayerInputs::error(const Encoding& before, const Encoding& after) const {
+  if (knowledge() == Knowledge::columns) {
+    return output_error(before, after, diagonal_);
+  }
+  const calibration::Gram& held_out = statistics_->held_out;
+  return output_error(before, after, held_out.rows() > 0 ? held_out : hessian());
 }
 
 }  // namespace terse::passes

@@ -11,23 +11,32 @@
 
 namespace terse::passes {
 
+/// What is known when a weight is solved; what stands later holds what stands before it.
+enum class Knowledge {
+  weights,   ///< nothing but the numbers
+  columns,   ///< how large each input is
+  products,  ///< X^T X
+};
+
 /// What is known of the inputs of some linears, in the forms that solvers want; made when first asked for, and shared
 /// by all linears behind one barrier. Not for several threads at once.
 class LayerInputs {
  public:
-  explicit LayerInputs(const calibration::Statistics& statistics) : statistics_(statistics) {}
+  explicit LayerInputs(const calibration::Statistics& statistics) : statistics_(&statistics) {}
+  /// Mean squares alone, an entry a column. Solutions are judged by the same numbers.
+  explicit LayerInputs(std::vector<float> mean_squares) : diagonal_(std::move(mean_squares)) {}
 
-  const ObsFactor& factor();
+  Knowledge knowledge() const { return statistics_ == nullptr ? Knowledge::columns : Knowledge::products; }
   Importance diagonal();
-  const calibration::Gram& hessian() const { return statistics_.solving; }
+  /// Of the samples that solutions are judged by: held out ones, where there are any.
+  OutputError error(const Encoding& before, const Encoding& after) const;
 
-  /// The samples that solutions are judged by: held out ones, where there are any.
-  const calibration::Gram& judge() const {
-    return statistics_.held_out.rows() > 0 ? statistics_.held_out : statistics_.solving;
-  }
+  // With Knowledge::products only.
+  const ObsFactor& factor();
+  const calibration::Gram& hessian() const { return statistics_->solving; }
 
  private:
-  const calibration::Statistics& statistics_;
+  const calibration::Statistics* statistics_ = nullptr;
   std::optional<ObsFactor> factor_;
   std::vector<float> diagonal_;
 };
@@ -36,7 +45,8 @@ class LayerInputs {
 struct SolverRow {
   std::string_view name;
   std::string_view summary;
-  /// `inputs` may be null for the first row alone, which needs no data.
+  Knowledge needs;
+  /// `inputs` may be null for a row that needs no data.
   Solution (*solve)(const Encoding& weight, Constraint& constraint, LayerInputs* inputs, const RowProgress& progress);
 };
 

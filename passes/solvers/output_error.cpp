@@ -31,20 +31,30 @@ double quadratic_form(const std::vector<float>& x, int64_t rows, const calibrati
   return sum;
 }
 
-}  // namespace
+/// Sum over the rows of each number's square, times its column's weight.
+double diagonal_form(const std::vector<float>& x, int64_t rows, Importance diagonal) {
+  double sum = 0;
+  const float* number = x.data();
+  for (int64_t row = 0; row < rows; ++row) {
+    for (const float weight : diagonal) {
+      sum += static_cast<double>(*number) * static_cast<double>(*number) * static_cast<double>(weight);
+      ++number;
+    }
+  }
+  return sum;
+}
 
-OutputError output_error(const Encoding& before, const Encoding& after, const calibration::Gram& hessian) {
-  const int64_t columns = hessian.columns();
+/// Adds up `form(numbers, rows)` of the original and of the error over panels of rows.
+template <typename Form>
+OutputError sum_over_panels(const Encoding& before, const Encoding& after, Form&& form) {
   std::vector<OutputError> parts(static_cast<size_t>((before.rows() + kPanelRows - 1) / kPanelRows));
   calibration::parallel_ranges(before.rows(), kPanelRows, [&](int64_t begin, int64_t end) {
-    const auto count = static_cast<size_t>((end - begin) * columns);
-    std::vector<float> w(count), e(count), product(count);
+    const auto count = static_cast<size_t>((end - begin) * before.columns());
+    std::vector<float> w(count), e(count);
     decode_rows(before, begin, end - begin, w);
     decode_rows(after, begin, end - begin, e);
     std::ranges::transform(w, e, e.begin(), std::minus<>());
-    OutputError& part = parts[static_cast<size_t>(begin / kPanelRows)];
-    part.noise = quadratic_form(e, end - begin, hessian, product);
-    part.signal = quadratic_form(w, end - begin, hessian, product);
+    parts[static_cast<size_t>(begin / kPanelRows)] = {.signal = form(w, end - begin), .noise = form(e, end - begin)};
   });
   OutputError total;
   for (const OutputError& part : parts) {
@@ -52,6 +62,20 @@ OutputError output_error(const Encoding& before, const Encoding& after, const ca
     total.signal += part.signal;
   }
   return total;
+}
+
+}  // namespace
+
+OutputError output_error(const Encoding& before, const Encoding& after, const calibration::Gram& hessian) {
+  return sum_over_panels(before, after, [&](const std::vector<float>& x, int64_t rows) {
+    std::vector<float> product(x.size());
+    return quadratic_form(x, rows, hessian, product);
+  });
+}
+
+OutputError output_error(const Encoding& before, const Encoding& after, Importance diagonal) {
+  return sum_over_panels(before, after,
+                         [&](const std::vector<float>& x, int64_t rows) { return diagonal_form(x, rows, diagonal); });
 }
 
 }  // namespace terse::passes

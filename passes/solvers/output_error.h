@@ -2,6 +2,7 @@
 
 #include "calibration/gram.h"
 #include "formats/encoding.h"
+#include "passes/constraints/constraint.h"
 
 namespace terse::passes {
 
@@ -14,5 +15,8 @@ struct OutputError {
 
 /// Both encodings [rows, columns]. The same digits on any number of threads. Cost: 2 rows * columns^2 multiplications.
 OutputError output_error(const Encoding& before, const Encoding& after, const calibration::Gram& hessian);
+
+/// The same where only the diagonal of H is known: each column's squares count `diagonal` times. Cost: streams.
+OutputError output_error(const Encoding& before, const Encoding& after, Importance diagonal);
 
 }  // namespace terse::passes

@@ -8,6 +8,7 @@
 #include "calibration/dataset.h"
 #include "calibration/parallel.h"
 #include "formats/error.h"
+#include "passes/solvers/output_error.h"
 #include "tests/passes/models.h"
 
 namespace terse::passes {
@@ -215,6 +216,56 @@ TEST_SUITE("passes/pipeline") {
                  }});
     CHECK(names == std::vector<std::string>{"layers.0.attn.q", "layers.1.attn.q"});
     CHECK(done == std::vector<double>{0.5, 1.0});
+  }
+
+  TEST_CASE("of several passes over a weight the one that wins says what it became, and why") {
+    TinyModel tiny;
+    const auto report = run_pipeline(parse_recipe("quantize,type=Q4_K\nquantize,type=Q5_0,only=q"), tiny.model, {});
+    CHECK(find_report(report, "layers.0.attn.q").after == "Q5_0");
+    CHECK(find_report(report, "layers.0.attn.q").note.empty());
+    CHECK(find_report(report, "layers.0.attn.k").note == "quantize: rows of 32 are no whole blocks of Q4_K, so Q5_0");
+  }
+
+  TEST_CASE("statistics choose codes by how large each input is, and are what errors are judged by") {
+    TinyModel nearest, weighted;
+    std::vector<float> means(32, 0.01F);
+    means[3] = 100;
+    const ColumnStatistics statistics = {{"layers.0.attn.q", means}, {"layers.0.attn.k", means}};
+    const std::string_view recipe = "quantize,only=q+k";
+    const EncodingPtr before = weighted.model.graph.value(weighted.q0).constant;
+    run_pipeline(parse_recipe(recipe), nearest.model, {});
+    const auto report = run_pipeline(parse_recipe(recipe), weighted.model, {.statistics = &statistics});
+    const auto error = [&](const TinyModel& tiny) {
+      return output_error(*before, *tiny.model.graph.value(tiny.q0).constant, means).relative();
+    };
+    CHECK(error(weighted) < 0.1 * error(nearest));
+    const WeightReport& q = find_report(report, "layers.0.attn.q");
+    CHECK(q.solver == "weighted");
+    CHECK(*q.output_error == error(weighted));
+    CHECK(q.note.empty());
+    const WeightReport& unknown = find_report(report, "layers.1.attn.q");
+    CHECK(unknown.solver == "nearest");
+    CHECK(unknown.note == "the statistics say nothing of it, so rounded to the nearest");
+    CHECK_FALSE(unknown.output_error);
+  }
+
+  TEST_CASE("a weight whose inputs are all alike may as well be rounded to the nearest") {
+    TinyModel tiny;
+    const ColumnStatistics statistics = {{"layers.0.attn.q", std::vector<float>(32, 1)}};
+    const auto report =
+        run_pipeline(parse_recipe("quantize,only=layers.0.attn.q"), tiny.model, {.statistics = &statistics});
+    CHECK(find_report(report, "layers.0.attn.q").solver == "nearest");
+  }
+
+  TEST_CASE("statistics are not enough for solvers that let columns make up for each other") {
+    TinyModel tiny;
+    const ColumnStatistics statistics;
+    CHECK_THROWS_WITH_AS(run_pipeline(parse_recipe("quantize,solver=obs"), tiny.model, {.statistics = &statistics}),
+                         "quantize: solver=obs needs calibration data, --data: statistics say how large each input is, "
+                         "not how inputs belong together",
+                         Error);
+    CHECK_THROWS_WITH_AS(run_pipeline(parse_recipe("quantize,solver=weighted"), tiny.model, {}),
+                         "quantize: solver=weighted needs calibration data: --data, or --stats", Error);
   }
 
   TEST_CASE("with samples weights are chosen by the layers' outputs, and the report says by which solver") {

@@ -1,0 +1,84 @@
+#include "passes/column_statistics.h"
+
+#include <doctest/doctest.h>
+
+#include "formats/error.h"
+#include "tests/passes/models.h"
+
+namespace terse::passes {
+namespace {
+
+const std::map<std::string, std::string> kNames = {{"layers.0.attn.q", "blk.0.attn_q.weight"},
+                                                   {"layers.0.mlp.up", "blk.0.ffn_up_exps.weight"},
+                                                   {"layers.1.mlp.down", "blk.0.ffn_up_exps.weight"},
+                                                   {"filter", "filter.weight"}};
+
+gguf::ColumnSums sums(int64_t columns, std::vector<int64_t> counts) {
+  gguf::ColumnSums sums{.squares = {}, .counts = std::move(counts)};
+  for (int64_t i = 0; i < columns * sums.matrices(); ++i) {
+    sums.squares.push_back(sums.counts[static_cast<size_t>(i / columns)] == 0 ? 0 : static_cast<double>(i));
+  }
+  return sums;
+}
+
+/// The model with two of its matrices made experts of one tensor.
+struct ExpertModel : TinyModel {
+  ExpertModel() {
+    model.graph.value(up0).roles = {{RoleKind::up, 0, 0}};
+    model.graph.value(down1).roles = {{RoleKind::up, 0, 1}};
+  }
+};
+
+std::string message_of(const gguf::Imatrix& matrix) {
+  try {
+    column_statistics(matrix, kNames, ExpertModel().model.graph);
+  } catch (const Error& error) {
+    CHECK(error.kind() == Kind::input);
+    return error.what();
+  }
+  return "";
+}
+
+TEST_SUITE("passes/column_statistics") {
+  TEST_CASE("weights get the means of their own entry, experts those of their matrix") {
+    ExpertModel tiny;
+    const gguf::Imatrix matrix{.entries = {{"blk.0.attn_q.weight", sums(32, {2})},
+                                           {"blk.0.ffn_up_exps.weight", sums(32, {1, 4})},
+                                           {"blk.9.attn_q.weight", sums(7, {1})}}};
+    const ColumnStatistics statistics = column_statistics(matrix, kNames, tiny.model.graph);
+    REQUIRE(statistics.size() == 3);
+    CHECK(statistics.at("layers.0.attn.q")[5] == 2.5F);
+    CHECK(statistics.at("layers.0.mlp.up")[5] == 5);
+    CHECK(statistics.at("layers.1.mlp.down")[5] == 37.0F / 4);
+  }
+
+  TEST_CASE("the old form's long entry is cut into experts") {
+    ExpertModel tiny;
+    const gguf::Imatrix matrix{.entries = {{"blk.0.ffn_up_exps.weight", sums(64, {2})}}};
+    const ColumnStatistics statistics = column_statistics(matrix, kNames, tiny.model.graph);
+    CHECK(statistics.at("layers.0.mlp.up")[5] == 2.5F);
+    CHECK(statistics.at("layers.1.mlp.down")[5] == 37.0F / 2);
+  }
+
+  TEST_CASE("an expert that no row has reached has no statistics") {
+    ExpertModel tiny;
+    const gguf::Imatrix matrix{.entries = {{"blk.0.ffn_up_exps.weight", sums(32, {3, 0})}}};
+    const ColumnStatistics statistics = column_statistics(matrix, kNames, tiny.model.graph);
+    CHECK(statistics.contains("layers.0.mlp.up"));
+    CHECK_FALSE(statistics.contains("layers.1.mlp.down"));
+  }
+
+  TEST_CASE("statistics of another model are refused") {
+    CHECK(message_of({.entries = {{"blk.0.attn_q.weight", sums(48, {1})}}}) ==
+          "weight 'layers.0.attn.q': has statistics of 48 columns, expected 32: they are of another model");
+    CHECK(message_of({.entries = {{"blk.0.attn_q.weight", sums(64, {1})}}}) ==
+          "weight 'layers.0.attn.q': has statistics of 64 columns, expected 32: they are of another model");
+    CHECK(message_of({.entries = {{"blk.0.ffn_up_exps.weight", sums(32, {1})}}}) ==
+          "weight 'layers.1.mlp.down': has statistics of 1 experts, and is expert 1");
+    CHECK(message_of({.entries = {{"blk.77.attn_q.weight", sums(32, {1})}}}) ==
+          "names none of the model's weights: an entry is 'blk.77.attn_q.weight', a weight 'filter.weight'");
+  }
+}
+
+}  // namespace
+}  // namespace terse::passes
