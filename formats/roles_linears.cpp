@@ -108,15 +108,31 @@ class LinearRoles {
     const Trace trace = flows_.trace_back(output, kElementwise | kSoftmax | kSinglePath);
     const auto index = trace.single();
     if (!index) {
+      add_head_in_parts(output);
       return;
     }
-    if (rows(*index) == vocabulary_rows(flows_) || rows(*index) >= kSmallestVocabulary) {
+    if (has_a_row_for_each_token(*index)) {
       set(*index, RoleKind::head);
     } else if (is_scores_name(flows_.graph().value(output).name)) {
       set(*index, RoleKind::classifier);
       add_pooler(linear(*index).activation);
     } else {
       add_pooler(output);
+    }
+  }
+
+  bool has_a_row_for_each_token(size_t index) const {
+    return rows(index) == vocabulary_rows(flows_) || rows(index) >= kSmallestVocabulary;
+  }
+
+  /// An output that is the sum of linears of pieces of one value, as MobileBERT's.
+  void add_head_in_parts(ValueId output) {
+    const Trace trace = flows_.trace_back(output, kArithmetic);
+    if (trace.is_complete && std::all_of(trace.linears.begin(), trace.linears.end(),
+                                         [&](size_t part) { return has_a_row_for_each_token(part); })) {
+      for (const size_t part : trace.linears) {
+        set(part, RoleKind::head);
+      }
     }
   }
 

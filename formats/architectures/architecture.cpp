@@ -13,8 +13,9 @@ namespace {
 constexpr int64_t kOpset = 23;      // has Attention, RotaryEmbedding and RMSNormalization
 constexpr int64_t kIrVersion = 10;  // what opset 23 asks for at least: 4-bit types
 
+/// By name, but BERT behind those whose files have its signature too.
 constexpr std::array kFamilies = {
-    &kBert, &kDistilbert, &kGpt2, &kLlama, &kMistral, &kT5,
+    &kAlbert, &kDistilbert, &kElectra, &kMobilebert, &kBert, &kGpt2, &kLlama, &kMistral, &kT5,
 };
 
 std::string known_families() {

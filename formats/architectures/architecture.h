@@ -16,12 +16,13 @@ namespace terse::architectures {
 
 /// What the model is used for: what stands behind its last layer, and what its outputs are called.
 enum class Head {
-  features,                 ///< last_hidden_state, and pooler_output where the family has a pooler
-  causal_lm,                ///< logits [batch, tokens, vocabulary]
-  masked_lm,                ///< logits [batch, tokens, vocabulary]
-  sequence_to_sequence_lm,  ///< logits [batch, decoder tokens, vocabulary]
-  sequence_classification,  ///< logits [batch, classes]
-  token_classification,     ///< logits [batch, tokens, classes]
+  features,                  ///< last_hidden_state, and pooler_output where the family has a pooler
+  causal_lm,                 ///< logits [batch, tokens, vocabulary]
+  masked_lm,                 ///< logits [batch, tokens, vocabulary]
+  replaced_token_detection,  ///< logits [batch, tokens]
+  sequence_to_sequence_lm,   ///< logits [batch, decoder tokens, vocabulary]
+  sequence_classification,   ///< logits [batch, classes]
+  token_classification,      ///< logits [batch, tokens, classes]
 };
 
 /// One class name of config.json's `architectures`.

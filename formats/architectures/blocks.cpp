@@ -52,6 +52,8 @@ ValueId Blocks::norm(ValueId x, std::string_view name, const NormTraits& traits)
   switch (traits.kind) {
     case NormKind::layer:
       return builder_->op("LayerNormalization", {x, gain, weight("bias", {traits.width})}, attributes);
+    case NormKind::none:
+      return builder_->add(builder_->mul(x, gain), weight("bias", {traits.width}));
     case NormKind::rms_plus_one:
       gain = builder_->add(gain, builder_->scalar(1));
       break;

@@ -27,6 +27,7 @@ enum class NormKind {
   layer,         ///< LayerNormalization with weight and bias
   rms,           ///< RMSNormalization with a weight
   rms_plus_one,  ///< the same times 1 + weight, as Gemma has it
+  none,          ///< x * weight + bias alone, as MobileBERT has it
 };
 
 struct NormTraits {

@@ -3,8 +3,7 @@
 #include <fmt/format.h>
 
 #include "formats/architectures/activations.h"
-#include "formats/architectures/attention.h"
-#include "formats/architectures/masks.h"
+#include "formats/architectures/encoder_layers.h"
 #include "formats/error.h"
 
 namespace terse::architectures {
@@ -25,6 +24,8 @@ class EncoderBuilder {
         return add_features(last);
       case Head::masked_lm:
         return add_logits(masked_lm(last), {kBatch, kSequence, {.size = t_.vocabulary.value}});
+      case Head::replaced_token_detection:
+        return add_logits(detector(last), {kBatch, kSequence});
       case Head::sequence_classification:
         return add_logits(classifier(sequence_features(last)), {kBatch, {.size = t_.labels.value}});
       case Head::token_classification:
@@ -38,58 +39,22 @@ class EncoderBuilder {
   ValueId input(std::string_view name) { return builder_.input(name, DType::i64, {kBatch, kSequence}); }
 
   ValueId model() {
-    const ValueId ids = input("input_ids");
-    const ValueId mask = input("attention_mask");
-    const ValueId types = t_.token_types.value > 0 ? input("token_type_ids") : kNoValue;
+    const EncoderInputs inputs = {.ids = input("input_ids"),
+                                  .attention_mask = input("attention_mask"),
+                                  .token_types = t_.token_types.value > 0 ? input("token_type_ids") : kNoValue};
     const OpBuilder::Scope scope(builder_, t_.names.model);
-    ValueId x = embeddings(ids, types);
-    const ValueId tokens = builder_.dimension(ids, 1);
-    const ValueId bias = attention_bias(builder_, {.attention_mask = mask, .queries = tokens, .keys = tokens});
-    for (int64_t i = 0; i < t_.layers; ++i) {
-      const OpBuilder::Scope layer_scope(builder_, fmt::format("{}.{}", t_.names.layers, i));
-      x = layer(x, bias);
+    words_ = blocks_.weight(fmt::format("{}.weight", t_.names.words), {t_.vocabulary, t_.embeddings.width});
+    return encoder_layers(blocks_, t_, inputs, encoder_embeddings(blocks_, t_, inputs));
+  }
+
+  ValueId transform(ValueId x, const TransformTraits& traits, const Size& out) {
+    if (traits.linear.empty()) {
+      return x;
     }
-    return x;
+    return activation(builder_, traits.activation, blocks_.linear(x, traits.linear, {.out = out, .in = t_.width}));
   }
 
-  ValueId embeddings(ValueId ids, ValueId types) {
-    words_ = blocks_.weight(fmt::format("{}.weight", t_.names.words), {t_.vocabulary, t_.width});
-    ValueId x = blocks_.embedding(ids, t_.names.words, t_.vocabulary, t_.width);
-    if (types != kNoValue) {
-      x = builder_.add(x, blocks_.embedding(types, t_.names.token_types, t_.token_types, t_.width));
-    }
-    const ValueId positions = counted_positions(builder_, ids);
-    x = builder_.add(x, blocks_.embedding(positions, t_.names.positions, t_.positions, t_.width));
-    return norm(x, t_.names.embedding_norm);
-  }
-
-  ValueId norm(ValueId x, std::string_view name) {
-    return blocks_.norm(x, name, {.kind = NormKind::layer, .width = t_.width, .epsilon = t_.epsilon});
-  }
-
-  ValueId square(ValueId x, std::string_view name) {
-    return blocks_.linear(x, name, {.out = t_.width, .in = t_.width});
-  }
-
-  ValueId layer(ValueId x, ValueId bias) {
-    x = norm(builder_.add(self_attention(x, bias), x), t_.names.attention_norm);
-    const ValueId inner = blocks_.feed_forward(
-        x,
-        {.up = t_.names.up, .down = t_.names.down, .activation = t_.activation, .width = t_.width, .inner = t_.inner});
-    return norm(builder_.add(inner, x), t_.names.output_norm);
-  }
-
-  ValueId self_attention(ValueId x, ValueId bias) {
-    const AttentionInputs inputs = {
-        .q = square(x, t_.names.query), .k = square(x, t_.names.key), .v = square(x, t_.names.value), .bias = bias};
-    const AttentionTraits traits = {
-        .heads = t_.attention_heads, .kv_heads = t_.attention_heads, .head_size = t_.width.value / t_.attention_heads};
-    return square(attention(builder_, traits, inputs).context, t_.names.attention_output);
-  }
-
-  ValueId transform(ValueId x, const TransformTraits& traits) {
-    return traits.linear.empty() ? x : activation(builder_, traits.activation, square(x, traits.linear));
-  }
+  ValueId transform(ValueId x, const TransformTraits& traits) { return transform(x, traits, t_.width); }
 
   ValueId first_token(ValueId x) {
     return builder_.op("Gather", {x, builder_.integer(0)}, {{.name = "axis", .value = int64_t{1}}});
@@ -112,10 +77,38 @@ class EncoderBuilder {
   }
 
   ValueId masked_lm(ValueId x) {
-    x = norm(transform(x, t_.heads.before_logits), t_.heads.norm);
-    const ValueId weight = blocks_.head_weight(
-        {.name = t_.heads.decoder, .table = words_, .vocabulary = t_.vocabulary, .width = t_.width, .tie = t_.tie});
-    return builder_.linear(x, weight, blocks_.weight(t_.heads.decoder_bias, {t_.vocabulary}));
+    const Size& width = t_.heads.logits_width.value > 0 ? t_.heads.logits_width : t_.width;
+    x = transform(x, t_.heads.before_logits, width);
+    x = blocks_.norm(x, t_.heads.norm, {.kind = NormKind::layer, .width = width, .epsilon = t_.epsilon});
+    const ValueId logits = t_.heads.decoder_rest.empty() ? builder_.linear(x, decoder()) : two_tables(x, width);
+    return builder_.add(logits, blocks_.weight(t_.heads.decoder_bias, {t_.vocabulary}));
+  }
+
+  ValueId decoder() {
+    return blocks_.head_weight({.name = t_.heads.decoder,
+                                .table = words_,
+                                .vocabulary = t_.vocabulary,
+                                .width = t_.embeddings.width,
+                                .tie = t_.tie});
+  }
+
+  /// The first columns times the table of words, the others times the rest's.
+  ValueId two_tables(ValueId x, const Size& width) {
+    const int64_t first = t_.embeddings.width.value;
+    const Size rest = {width.value - first, "hidden_size - embedding_size"};
+    if (rest.value == 0) {
+      return builder_.linear(x, decoder());
+    }
+    const auto parts =
+        builder_.op_n("Split", {x, builder_.ints({first, rest.value})}, 2, {{.name = "axis", .value = int64_t{-1}}});
+    const ValueId table = blocks_.weight(t_.heads.decoder_rest, {t_.vocabulary, rest}, Stored::in_out);
+    return builder_.add(builder_.linear(parts[0], decoder()), builder_.linear(parts[1], table));
+  }
+
+  ValueId detector(ValueId last) {
+    const ValueId x = transform(last, t_.heads.before_detector);
+    const ValueId column = blocks_.linear(x, t_.heads.detector, {.out = {1, "1"}, .in = t_.width});
+    return builder_.op("Squeeze", {column, builder_.ints({-1})});
   }
 
   ValueId sequence_features(ValueId last) {
@@ -130,10 +123,15 @@ class EncoderBuilder {
   ValueId words_ = kNoValue;  ///< the table
 };
 
-void check(const EncoderTraits& traits) {
-  if (traits.width.value % traits.attention_heads != 0) {
-    throw Error(Kind::input, "{} is {}, expected a multiple of the {} attention heads", traits.width.key,
-                traits.width.value, traits.attention_heads);
+void check(const EncoderTraits& t) {
+  const Size& width = t.bottleneck ? t.bottleneck->width : t.width;
+  if (width.value % t.attention_heads != 0) {
+    throw Error(Kind::input, "{} is {}, expected a multiple of the {} attention heads", width.key, width.value,
+                t.attention_heads);
+  }
+  if (!t.heads.decoder_rest.empty() && t.width.value < t.embeddings.width.value) {
+    throw Error(Kind::input, "{} is {}, expected at least {} {}", t.width.key, t.width.value, t.embeddings.width.key,
+                t.embeddings.width.value);
   }
 }
 

@@ -58,7 +58,7 @@ std::string reason_against_grid(const Encoding& weight, DType model_dtype) {
   return "";
 }
 
-/// What runtimes compute in one product: parts of one layer (and expert) of the same number.
+/// What runtimes compute in one product: parts of one layer (and expert) of the same number and with as many columns.
 int fused_part(RoleKind kind) {
   switch (kind) {
     case RoleKind::q:
@@ -96,7 +96,7 @@ void check_packed(const Model& model, ValueId id, DType model_dtype) {
 }
 
 void check_fused(const Model& model, std::span<const ValueId> weights) {
-  std::map<std::tuple<int, int, int>, ValueId> first;
+  std::map<std::tuple<int, int, int, int64_t>, ValueId> first;
   for (const ValueId id : weights) {
     const Value& value = model.graph.value(id);
     for (const Role& role : value.roles) {
@@ -104,7 +104,8 @@ void check_fused(const Model& model, std::span<const ValueId> weights) {
       if (part == 0 || role.layer < 0) {
         continue;
       }
-      const auto [found, is_new] = first.emplace(std::tuple(role.layer, role.expert, part), id);
+      const auto [found, is_new] =
+          first.emplace(std::tuple(role.layer, role.expert, part, value.constant->columns()), id);
       const Value& other = model.graph.value(found->second);
       const bool same =
           (value.constant->affine() == nullptr) == (other.constant->affine() == nullptr) &&

@@ -215,6 +215,15 @@ TEST_SUITE("formats/roles") {
     CHECK(s.role("d") == "attention_output.0");
   }
 
+  TEST_CASE("a head may be the sum of two linears") {
+    Sketch s;
+    const auto [left, right] = s.halves(s.norm(s.input("x"), "norm"));
+    s.output(s.add(s.linear(left, "first", 5000), s.linear(right, "second", 5000)));
+    s.run();
+    CHECK(s.role("first") == "head");
+    CHECK(s.role("second") == "head");
+  }
+
   TEST_CASE("experts are one tensor, or numbered where they are linears of their own") {
     for (const bool is_stacked : {true, false}) {
       CAPTURE(is_stacked);

@@ -18,19 +18,33 @@ from runtimes import PRESETS, compress, relative_error, run_onnxruntime, terse
 TOLERANCE = 1e-4  # two correct executors differ by 1e-6; exact gelu in place of its tanh form by 1e-3
 SIZES = (3, 13, 7)  # batch, sequence, decoder sequence
 
-DISTILBERT = FAMILIES["distilbert"].settings
+ALBERT, DISTILBERT, ELECTRA, MOBILEBERT = (FAMILIES[name].settings for name in ("albert", "distilbert", "electra", "mobilebert"))
 CLASSES = dict(num_labels=3)
 HIDDEN = ("last_hidden_state",)
-VARIANTS = {name: FAMILIES[name] for name in ("bert", "bert-base", "distilbert", "t5", "t5-gated")} | {
+FEATURES = FAMILIES["bert-base"].outputs
+NAMES = ("albert", "bert", "bert-base", "distilbert", "electra", "electra-generator", "mobilebert", "t5", "t5-gated")
+VARIANTS = {name: FAMILIES[name] for name in NAMES} | {
+    "albert-groups": Family(
+        "AlbertConfig", "AlbertModel", ALBERT | dict(num_hidden_layers=5, num_hidden_groups=2, inner_group_num=2), ENCODER, FEATURES
+    ),
+    "albert-classes": Family("AlbertConfig", "AlbertForSequenceClassification", ALBERT | CLASSES, ENCODER),
+    "albert-tokens": Family("AlbertConfig", "AlbertForTokenClassification", ALBERT | dict(hidden_act="gelu"), ENCODER),
     "bert-pretraining": Family("BertConfig", "BertForPreTraining", BERT_LIKE, ENCODER, ("prediction_logits",)),
     "bert-classes": Family("BertConfig", "BertForSequenceClassification", BERT_LIKE | CLASSES, ENCODER),
     "bert-two-classes": Family("BertConfig", "BertForSequenceClassification", BERT_LIKE, ENCODER),
     "bert-tokens": Family("BertConfig", "BertForTokenClassification", BERT_LIKE | CLASSES, ENCODER),
     "bert-tanh-gelu": Family("BertConfig", "BertForMaskedLM", BERT_LIKE | dict(hidden_act="gelu_new", layer_norm_eps=1e-3), ENCODER),
-    "bert-odd-width": Family("BertConfig", "BertModel", BERT_LIKE | dict(hidden_size=52, hidden_act="silu"), ENCODER, FAMILIES["bert-base"].outputs),
+    "bert-odd-width": Family("BertConfig", "BertModel", BERT_LIKE | dict(hidden_size=52, hidden_act="silu"), ENCODER, FEATURES),
     "distilbert-plain": Family("DistilBertConfig", "DistilBertModel", DISTILBERT, outputs=HIDDEN),
     "distilbert-masked": Family("DistilBertConfig", "DistilBertForMaskedLM", DISTILBERT | dict(activation="relu")),
     "distilbert-tokens": Family("DistilBertConfig", "DistilBertForTokenClassification", DISTILBERT),
+    "electra-plain": Family("ElectraConfig", "ElectraModel", ELECTRA | dict(hidden_act="relu"), ENCODER, HIDDEN),
+    "electra-wide": Family("ElectraConfig", "ElectraForPreTraining", ELECTRA | dict(embedding_size=64, hidden_act="relu"), ENCODER),
+    "electra-classes": Family("ElectraConfig", "ElectraForSequenceClassification", ELECTRA | CLASSES, ENCODER),
+    "electra-tokens": Family("ElectraConfig", "ElectraForTokenClassification", ELECTRA | CLASSES, ENCODER),
+    "mobilebert-plain": Family("MobileBertConfig", "MobileBertModel", MOBILEBERT | dict(num_feedforward_networks=4), ENCODER, FEATURES),
+    "mobilebert-classes": Family("MobileBertConfig", "MobileBertForSequenceClassification", MOBILEBERT | CLASSES, ENCODER),
+    "mobilebert-tokens": Family("MobileBertConfig", "MobileBertForTokenClassification", MOBILEBERT | dict(num_feedforward_networks=1), ENCODER),
     "t5-few-buckets": Family(
         "T5Config", "T5ForConditionalGeneration",
         T5_LIKE | dict(relative_attention_num_buckets=8, relative_attention_max_distance=9, num_decoder_layers=1, d_kv=8), ENCODER_DECODER,
@@ -98,7 +112,7 @@ def test_converted_checkpoints_run_in_onnxruntime(checkpoints, variant, tmp_path
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("variant", ["bert", "bert-classes", "distilbert", "t5-gated"])
+@pytest.mark.parametrize("variant", ["albert", "bert", "bert-classes", "distilbert", "electra", "electra-generator", "mobilebert", "t5-gated"])
 def test_compressed_checkpoints_run_in_onnxruntime_as_in_terse(checkpoints, variant, preset, tmp_path):
     folder, inputs, expected = checkpoints(variant)
     out = compress(folder, tmp_path / "out.onnx", preset)
@@ -132,12 +146,13 @@ ROLES = {
     "query.weight": "q", "q_lin.weight": "q", ".q.weight": "q",
     "key.weight": "k", "k_lin.weight": "k", ".k.weight": "k",
     "value.weight": "v", "v_lin.weight": "v", ".v.weight": "v",
-    "attention.output.dense.weight": "attention_output", "out_lin.weight": "attention_output", ".o.weight": "attention_output",
-    "intermediate.dense.weight": "up", "lin1.weight": "up", "wi.weight": "up", "wi_0.weight": "gate", "wi_1.weight": "up",
-    ".0.output.dense.weight": "down", ".1.output.dense.weight": "down", "lin2.weight": "down", "wo.weight": "down",
+    "attention.output.dense.weight": "attention_output", "s.0.attention.dense.weight": "attention_output", "out_lin.weight": "attention_output", ".o.weight": "attention_output",
+    "intermediate.dense.weight": "up", ".ffn.weight": "up", "lin1.weight": "up", "wi.weight": "up", "wi_0.weight": "gate", "wi_1.weight": "up",
+    ".0.output.dense.weight": "down", ".1.output.dense.weight": "down", "ffn_output.weight": "down", "lin2.weight": "down", "wo.weight": "down",
     "word_embeddings.weight": "embedding", "shared.weight": "embedding", "token_type_embeddings.weight": "embedding",
     "position_embeddings.weight": "position", "relative_attention_bias.weight": "position",
-    "lm_head.weight": "head", "pooler.dense.weight": "pooler", "classifier.weight": "classifier",
+    "lm_head.weight": "head", "cls.predictions.dense.weight": "head",
+    "pooler.dense.weight": "pooler", "pooler.weight": "pooler", "dense_prediction.weight": "classifier", "classifier.out_proj.weight": "classifier", "classifier.weight": "classifier",
 }  # fmt: skip
 
 
@@ -151,4 +166,4 @@ def test_roles_of_built_graphs_are_found(checkpoints, variant):
             if weight["name"].endswith(end) and not weight["name"].startswith("pre_"):
                 assert weight["roles"][0]["kind"] == kind, weight["name"]
                 seen += 1
-    assert seen > 12
+    assert seen >= (9 if "albert" in variant and "distil" not in variant else 13)  # ALBERT has one layer's weights, used several times

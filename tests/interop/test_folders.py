@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 import families
 from runtimes import relative_error, terse
 
-FAMILIES = ["llama", "mistral", "bert", "distilbert", "gpt2"]
+FAMILIES = ["llama", "mistral", "albert", "bert", "distilbert", "electra", "mobilebert", "gpt2"]
 QUANTIZED = [family for family in FAMILIES if family != "gpt2"]  # its linears are Conv1D modules, which hold no codes
 PIPELINES = {
     "int4": ["--recipe", "int4"],
@@ -90,7 +90,7 @@ def test_a_dense_copy_holds_the_same_bits_and_gives_the_same_outputs(checkpoints
     assert (out / "config.json").read_bytes() == (folder / "config.json").read_bytes()
     expected = arrays(folder / "outputs.npz")
     for name, values in run_transformers(family, out, arrays(folder / "inputs.npz")).items():
-        assert np.array_equal(values, expected[name])
+        assert relative_error(values, expected[name]) <= 1e-6  # PyTorch adds up in another order where arrays lie otherwise
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -107,8 +107,8 @@ def test_a_cast_folder_loads_in_its_type(checkpoints, family, dtype, tmp_path):
 @pytest.mark.parametrize("pipeline", PIPELINES)
 def test_a_quantized_folder_computes_in_transformers_what_it_does_in_terse(checkpoints, family, pipeline, tmp_path):
     folder, out = checkpoints(family), tmp_path / "out"
-    if pipeline == "zero-points" and family == "distilbert":
-        pytest.skip("compressed-tensors 0.20 cannot unpack zero points of fewer rows than a word holds: its classifier has three")
+    if pipeline == "zero-points" and family in ("distilbert", "electra"):
+        pytest.skip("compressed-tensors 0.20 cannot unpack zero points of fewer rows than a word holds: their last linears have three and one")
     terse("compress", folder, "-o", out, *PIPELINES[pipeline])
     check_agreement(family, out, arrays(folder / "inputs.npz"), tmp_path)
     assert any(name.endswith(".weight_packed") for name in load_file(out / "model.safetensors"))

@@ -1,5 +1,7 @@
 #include "formats/architectures/encoder.h"
 
+#include <algorithm>
+
 #include "tests/formats/architectures/tiny_checkpoint.h"
 
 namespace terse::architectures {
@@ -69,6 +71,57 @@ std::string last_weight(const TinyCheckpoint& tiny) {
   return "";
 }
 
+/// Embeddings of 2 columns, without a family and a head in the configuration.
+TinyCheckpoint tiny_electra() {
+  TinyCheckpoint tiny = without(tiny_bert(), "pooler").rename("bert.", "electra.");
+  for (auto& [name, shape] : tiny.shapes) {
+    shape.back() = name.starts_with("electra.embeddings") ? 2 : shape.back();
+  }
+  tiny.shapes.insert({{"electra.embeddings_project.weight", {4, 2}},
+                      {"electra.embeddings_project.bias", {4}},
+                      {"discriminator_predictions.dense.weight", {4, 4}},
+                      {"discriminator_predictions.dense.bias", {4}},
+                      {"discriminator_predictions.dense_prediction.weight", {1, 4}},
+                      {"discriminator_predictions.dense_prediction.bias", {1}}});
+  tiny.configure(R"("model_type": "bert", "architectures": ["BertModel"],)", R"("embedding_size": 2,)");
+  return tiny;
+}
+
+/// Three layers of two groups of one layer.
+TinyCheckpoint tiny_albert() {
+  TinyCheckpoint tiny{
+      .config = R"({"model_type": "albert", "architectures": ["AlbertModel"], "vocab_size": 10, "hidden_size": 4,
+                    "embedding_size": 2, "num_hidden_layers": 3, "num_hidden_groups": 2, "num_attention_heads": 2,
+                    "intermediate_size": 6, "max_position_embeddings": 8, "type_vocab_size": 2})",
+      .shapes = {{"albert.embeddings.word_embeddings.weight", {10, 2}},
+                 {"albert.embeddings.position_embeddings.weight", {8, 2}},
+                 {"albert.embeddings.token_type_embeddings.weight", {2, 2}},
+                 {"albert.embeddings.LayerNorm.weight", {2}},
+                 {"albert.embeddings.LayerNorm.bias", {2}}}};
+  const auto add = [&](const std::string& name, int64_t out, int64_t in) {
+    tiny.shapes["albert.encoder." + name + ".weight"] = in == 0 ? Shape{out} : Shape{out, in};
+    tiny.shapes["albert.encoder." + name + ".bias"] = {out};
+  };
+  add("embedding_hidden_mapping_in", 4, 2);
+  for (const std::string layer : {"albert_layer_groups.0.albert_layers.0.", "albert_layer_groups.1.albert_layers.0."}) {
+    for (const std::string linear : {"query", "key", "value", "dense"}) {
+      add(layer + "attention." + linear, 4, 4);
+    }
+    add(layer + "attention.LayerNorm", 4, 0);
+    add(layer + "ffn", 6, 4);
+    add(layer + "ffn_output", 4, 6);
+    add(layer + "full_layer_layer_norm", 4, 0);
+  }
+  return tiny;
+}
+
+/// How many linears read the weight.
+int64_t uses(const Graph& graph, std::string_view weight) {
+  return std::ranges::count_if(graph.main.nodes, [&](const Node& node) {
+    return node.is("MatMul") && graph.value(node.input(1)).name == weight;
+  });
+}
+
 constexpr auto kFeatures = "last_hidden_state,batch,sequence,4 pooler_output,batch,4";
 
 }  // namespace
@@ -114,6 +167,20 @@ TEST_SUITE("formats/architectures/encoder") {
     CHECK(outputs(tiny_bert().configure(type, "").configure(R"("architectures": ["BertModel"],)", "")) == kFeatures);
     CHECK(outputs(with_masked_lm().configure(type, "").configure(R"("architectures": ["BertForMaskedLM"],)", "")) ==
           "logits,batch,sequence,10");
+  }
+
+  TEST_CASE("a family whose tensors are called as BERT's is told by those that BERT has not") {
+    const Model model = tiny_electra().build();
+    CHECK(model.checkpoint->family == "electra");
+    CHECK(outputs(tiny_electra()) == "logits,batch,sequence");
+  }
+
+  TEST_CASE("layers of a group share their weights") {
+    const Graph graph = tiny_albert().build().graph;
+    CHECK(uses(graph, "albert.encoder.albert_layer_groups.0.albert_layers.0.ffn.weight") == 2);
+    CHECK(uses(graph, "albert.encoder.albert_layer_groups.1.albert_layers.0.ffn.weight") == 1);
+    CHECK(tiny_albert().configure(R"("num_hidden_groups": 2)", R"("num_hidden_groups": 4)").complaint() ==
+          "config.json: num_hidden_groups is 4 and inner_group_num 1, too many for 3 layers");
   }
 
   TEST_CASE("a masked model's head is the table of words") {

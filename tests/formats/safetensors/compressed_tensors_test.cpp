@@ -207,6 +207,10 @@ TEST_SUITE("formats/safetensors/compressed_tensors") {
     CHECK(error_of(tiny).empty());
     tiny.add("v.weight", dense_weight(DType::f16, {2, 8}), {{RoleKind::v, 0}});
     CHECK(error_of(tiny).starts_with("tensors k.weight and v.weight are int4 block 4 and f16: "));
+    TinyCheckpoint narrow;
+    narrow.add("q.weight", affine_weight(4, 8, four), {kQ});
+    narrow.add("v.weight", affine_weight(4, 4, four), {{RoleKind::v, 0}});
+    CHECK(error_of(narrow).empty());  // of another input, as MobileBERT's
     TinyCheckpoint mixed;
     mixed.add("gate.weight", affine_weight(4, 8, four), {{RoleKind::gate, 1}});
     mixed.add("up.weight", affine_weight(4, 8, eight), {{RoleKind::up, 1}});
