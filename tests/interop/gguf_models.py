@@ -1,0 +1,115 @@
+"""Folders of tiny random models with a tokenizer each, of the families that llama.cpp has, and how GGUF files of them are read."""
+
+import dataclasses
+import json
+import pathlib
+from dataclasses import dataclass
+
+import families
+import gguf
+import numpy as np
+import tokenizer_zoo as zoo
+import torch
+import transformers
+from families import BERT_LIKE, ENCODER, FAMILIES, LLAMA_LIKE, Family
+from tokenizers import processors
+
+HIDDEN = ("last_hidden_state",)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A row: a family, its tokenizer in the zoo, and llama.cpp's name for the tokenizer's way of cutting text."""
+
+    family: Family
+    tokenizer: str
+    pre: str
+    spare: int = 0  # rows of the table that no token has
+
+    @property
+    def encoder(self):
+        return self.family.outputs == HIDDEN
+
+
+def llama(**settings):
+    return Family("LlamaConfig", "LlamaForCausalLM", LLAMA_LIKE | settings)
+
+
+BERT = Family("BertConfig", "BertModel", BERT_LIKE, ENCODER, HIDDEN, loading=dict(add_pooling_layer=False))
+DISTILBERT = Family("DistilBertConfig", "DistilBertModel", dict(dim=64, hidden_dim=160, n_layers=2, n_heads=4, max_position_embeddings=64), outputs=HIDDEN)
+GPT2 = dataclasses.replace(FAMILIES["gpt2"], settings=FAMILIES["gpt2"].settings | dict(n_ctx=64))  # as old files say it; the converter wants it
+LINEAR = dict(rope_parameters=dict(rope_type="linear", rope_theta=1e4, factor=4.0))
+MODELS = {
+    "llama": Model(FAMILIES["llama"], "smollm", "smollm"),
+    "llama-untied": Model(llama(), "llama.model", "default"),
+    "llama-linear": Model(llama(**LINEAR), "qwen2", "qwen2"),
+    "llama3": Model(FAMILIES["llama3"], "llama3", "llama-bpe", spare=7),
+    "mistral": Model(Family("MistralConfig", "MistralForCausalLM", LLAMA_LIKE | dict(sliding_window=None)), "llama2", "default"),
+    "gpt2": Model(GPT2, "gpt2", "gpt-2"),
+    "bert": Model(BERT, "bert", "bert-bge"),
+    "distilbert": Model(DISTILBERT, "bert", "bert-bge"),
+    "wide": Model(llama(hidden_size=256, head_dim=64, intermediate_size=512, tie_word_embeddings=True), "smollm", "smollm"),
+}  # fmt: skip
+
+
+@dataclass
+class Made:
+    """A folder, token ids to run it with, and PyTorch's output for them."""
+
+    row: Model
+    folder: pathlib.Path
+    ids: np.ndarray
+    expected: np.ndarray
+
+
+def make(name, folder):
+    row = MODELS[name]
+    size = write_tokenizer(row.tokenizer, folder) + row.spare
+    model = build(name, row.family, size)
+    model.save_pretrained(folder)
+    ids = np.random.default_rng(4).integers(5, size, (3, 13))
+    return Made(row, folder, ids, run_pytorch(model, row, ids))
+
+
+def build(name, family, vocabulary):
+    torch.manual_seed(sum(name.encode()))
+    config = getattr(transformers, family.config)(vocab_size=vocabulary, **families.special_tokens(family), **family.settings)
+    model = getattr(transformers, family.model)
+    built = (model(config, **family.loading) if family.outputs == HIDDEN else model._from_config(config, **family.loading)).eval()
+    families.randomise(built, family.norm_centre)
+    return built
+
+
+@torch.no_grad()
+def run_pytorch(model, row, ids):
+    return model(input_ids=torch.from_numpy(ids), attention_mask=torch.ones(ids.shape, dtype=torch.int64))[row.family.outputs[0]].float().numpy()
+
+
+SENTENCEPIECE = {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "add_bos_token": True, "add_eos_token": False}
+
+
+def write_tokenizer(name, folder):
+    """Its files, as transformers writes them; the number of tokens."""
+    folder.mkdir(parents=True)
+    if name.endswith(".model"):
+        zoo.sentencepiece_model(folder / "tokenizer", **zoo.SENTENCEPIECE[name.removesuffix(".model")])
+        (folder / "tokenizer_config.json").write_text(json.dumps(SENTENCEPIECE))
+        return zoo.sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model")).vocab_size()
+    tokenizer = zoo.ZOO[name]()
+    if name == "llama2":
+        tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)])
+    special = {"cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]", "pad_token": "[PAD]", "unk_token": "[UNK]"}
+    if name != "bert":
+        special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
+    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder)
+    return tokenizer.get_vocab_size()
+
+
+def metadata(path):
+    """Every key with its types and value."""
+    return {f.name: ([t.name for t in f.types], f.contents()) for f in gguf.GGUFReader(path).fields.values() if not f.name.startswith("GGUF.")}
+
+
+def tensors(path):
+    """Every tensor: its type, shape and bytes."""
+    return {t.name: (t.tensor_type.name, tuple(map(int, t.shape)), t.data) for t in gguf.GGUFReader(path).tensors}

@@ -1,0 +1,57 @@
+"""llama.cpp as the judge of GGUF files: what it computes with one, and what its converter makes of a folder.
+
+Each call is a process of its own, so that a crash in there is a failed test. tests/interop/fetch_llama_cpp.py brings llama.cpp.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import fetch_llama_cpp
+import numpy as np
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def logits(model, ids):
+    """[rows, tokens, vocabulary] of rows of token ids, each a sequence of its own."""
+    return in_child("logits", model, ids=np.asarray(ids).tolist())
+
+
+def embeddings(model, ids, pooling="none"):
+    """[rows, tokens, width] of an encoder; pooled ("mean", "cls", or as the file says, "file"): [rows, width]."""
+    return in_child("embeddings", model, ids=np.asarray(ids).tolist(), pooling=pooling)
+
+
+def tokenize(model, texts, special=True):
+    """Token ids of each text, with the tokens that the file says to add."""
+    return [row.tolist() for row in in_child("tokenize", model, texts=texts, special=special)]
+
+
+def in_child(task, model, **request):
+    request |= {"task": task, "model": str(model), "home": str(home())}
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder) / "out.npz"
+        done = run([sys.executable, HERE / "llama_cpp_child.py", out], json.dumps(request))
+        assert done.returncode == 0, f"llama.cpp cannot {task} {model}: exit {done.returncode}\n{done.stderr[-4000:]}"
+        with np.load(out) as saved:
+            rows = [saved[f"{i}"] for i in range(len(saved.files))]
+    return rows if task == "tokenize" else np.stack(rows)
+
+
+def convert(folder, out, dtype, tokens_as):
+    """A folder's GGUF by llama.cpp's converter, which knows tokenizers by hashes: `tokens_as` is the name that it shall take a made-up one for."""
+    done = run([sys.executable, HERE / "llama_cpp_convert.py", home() / "converter", tokens_as, folder, "--outfile", out, "--outtype", dtype])
+    assert done.returncode == 0, f"convert_hf_to_gguf.py cannot convert {folder}\n{done.stderr[-4000:]}"
+    return out
+
+
+def home():
+    fetch_llama_cpp.main(fetch_llama_cpp.HOME)
+    return fetch_llama_cpp.HOME
+
+
+def run(command, text=""):
+    return subprocess.run([str(word) for word in command], input=text, capture_output=True, text=True, timeout=120)
