@@ -46,7 +46,7 @@ int32_t decoder_start(const TextSettings& settings) {
 
 std::vector<std::filesystem::path> setting_folders(const Model& model, const std::filesystem::path& tokenizer) {
   const auto folder_of = [](const std::filesystem::path& path) {
-    return std::filesystem::is_directory(path) ? path : path.parent_path();
+    return std::filesystem::is_directory(path) || path.extension() == ".gguf" ? path : path.parent_path();
   };
   return {folder_of(model.path), folder_of(tokenizer)};
 }

@@ -40,7 +40,7 @@ struct TextSample {
   std::optional<int64_t> label;  ///< its document's
 };
 
-/// The folders whose JSON files speak of a model and its tokenizer: see read_text_settings.
+/// The folders whose JSON files speak of a model and its tokenizer, or GGUF files: see read_text_settings.
 std::vector<std::filesystem::path> setting_folders(const Model& model, const std::filesystem::path& tokenizer);
 
 /// A text that a language model is to continue: its tokens behind the special ones that a text begins with; of an

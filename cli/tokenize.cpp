@@ -60,7 +60,8 @@ class Printer {
 /// What a conversation's template has written has its special tokens already.
 void tokenize_documents(const TokenizeOptions& options, const std::filesystem::path& path,
                         const calibration::Tokenizer& tokenizer, Printer& printer) {
-  const std::filesystem::path folder = std::filesystem::is_directory(path) ? path : path.parent_path();
+  const bool speaks = std::filesystem::is_directory(path) || path.extension() == ".gguf";
+  const std::filesystem::path folder = speaks ? path : path.parent_path();
   const TextSettings settings = read_text_settings(std::array{folder});
   calibration::Conversations conversations(settings);
   read_documents(
@@ -94,7 +95,7 @@ ExitCode run(const TokenizeOptions& options, const Context& context) {
 Action setup_tokenize(Arguments& arguments) {
   const auto options = std::make_shared<TokenizeOptions>();
   arguments.positional("MODEL", options->model,
-                       "a model with a tokenizer beside it, or the tokenizer's file or folder");
+                       "a model with a tokenizer in it or beside it, or the tokenizer's file or folder");
   arguments.positional("FILE", options->text, "a text, each line of which is encoded by itself, or a .jsonl file");
   arguments.flag("--no-special", options->no_special, "without the special tokens around each line");
   arguments.flag("--json", options->json, "one JSON array a line of the text");

@@ -1,13 +1,18 @@
 #include "formats/base64.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "formats/error.h"
 
 namespace terse {
+namespace {
+
+constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+}  // namespace
 
 std::string decode_base64(std::string_view text) {
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string bytes;
   bytes.reserve(text.size() / 4 * 3);
   while (text.ends_with('=')) {
@@ -29,6 +34,21 @@ std::string decode_base64(std::string_view text) {
     }
   }
   return bytes;
+}
+
+std::string encode_base64(std::string_view bytes) {
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (; !bytes.empty(); bytes.remove_prefix(std::min<size_t>(bytes.size(), 3))) {
+    uint32_t bits = 0;
+    for (size_t i = 0; i < 3; ++i) {
+      bits = bits << 8 | (i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0U);
+    }
+    for (size_t i = 0; i < 4; ++i) {
+      text.push_back(i <= bytes.size() ? kAlphabet[bits >> (18 - 6 * i) & 63] : '=');
+    }
+  }
+  return text;
 }
 
 }  // namespace terse

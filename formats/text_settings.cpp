@@ -4,6 +4,8 @@
 
 #include "formats/bytes.h"
 #include "formats/error.h"
+#include "formats/gguf/reader.h"
+#include "formats/gguf/tokenizer_reader.h"
 #include "formats/json_fields.h"
 
 namespace terse {
@@ -92,6 +94,19 @@ void read_model_settings(const JsonField& root, TextSettings& out) {
   }
 }
 
+/// What has not been said yet.
+void fill_up(TextSettings more, TextSettings& out) {
+  out.special_tokens.merge(more.special_tokens);
+  if (out.chat_template.empty()) {
+    out.chat_template = std::move(more.chat_template);
+    out.chat_template_name = std::move(more.chat_template_name);
+  }
+  if (out.end_tokens.empty()) {
+    out.end_tokens = std::move(more.end_tokens);
+  }
+  out.max_tokens = out.max_tokens ? out.max_tokens : more.max_tokens;
+}
+
 }  // namespace
 
 TextSettings read_text_settings(Folders folders) {
@@ -103,6 +118,12 @@ TextSettings read_text_settings(Folders folders) {
   if (const auto path = find_file(folders, "chat_template.jinja")) {  // goes before the older place
     out.chat_template = read_text(*path);
     out.chat_template_name = path->filename().string();
+  }
+  for (const auto& path : folders) {
+    if (path.extension() == ".gguf") {
+      const gguf::File file = gguf::read(path);
+      fill_up(with_context(path.string(), [&] { return gguf::read_text_settings(file.metadata); }), out);
+    }
   }
   return out;
 }

@@ -21,7 +21,8 @@ struct TextSettings {
 };
 
 /// Reads tokenizer_config.json, chat_template.jinja, generation_config.json and config.json, each from the first of the
-/// folders that has it; absent files say nothing. Errors: io; input with the file's name.
+/// folders that has it; absent files say nothing. A GGUF file among the folders says what the other files do not.
+/// Errors: io; input with the file's name.
 TextSettings read_text_settings(std::span<const std::filesystem::path> folders);
 
 }  // namespace terse

@@ -5,6 +5,8 @@
 
 #include "formats/bytes.h"
 #include "formats/error.h"
+#include "formats/gguf/reader.h"
+#include "formats/gguf/tokenizer_reader.h"
 #include "formats/sentencepiece.h"
 #include "formats/tokenizer_config.h"
 #include "formats/tokenizer_json.h"
@@ -91,9 +93,15 @@ std::filesystem::path file_in(const std::filesystem::path& folder) {
   return folder / row->name;
 }
 
+bool is_gguf(const std::filesystem::path& path) { return path.extension() == ".gguf"; }
+
 }  // namespace
 
 Vocabulary read_vocabulary(const std::filesystem::path& path) {
+  if (is_gguf(path)) {
+    const gguf::File file = gguf::read(path);
+    return with_context(path.string(), [&] { return gguf::read_tokenizer(file.metadata); });
+  }
   const std::filesystem::path file = std::filesystem::is_directory(path) ? file_in(path) : path;
   const FileRow* row = find_row(file);
   if (row == nullptr) {
@@ -112,7 +120,9 @@ std::string tokenizer_file_names() {
   return names;
 }
 
-bool is_tokenizer_file(const std::filesystem::path& path) { return find_row(path) != nullptr; }
+bool is_tokenizer_file(const std::filesystem::path& path) {
+  return is_gguf(path) ? gguf::has_tokenizer(gguf::read(path).metadata) : find_row(path) != nullptr;
+}
 
 void validate(const Vocabulary& vocabulary) {
   for (const int32_t id : vocabulary.prefix) {

@@ -199,10 +199,11 @@ struct Vocabulary {
 
 /// Reads a tokenizer from a file, or from a folder that has one: tokenizer.json, else a SentencePiece model, else
 /// vocab.txt, else vocab.json with merges.txt. What tokenizer_config.json beside it says counts for all but the first.
+/// A GGUF file gives the tokenizer of its metadata.
 /// Errors: io; input, with the file's name; unsupported, for a part that terse does not know.
 Vocabulary read_vocabulary(const std::filesystem::path& path);
 
-/// Whether a file's name is one of those that `read_vocabulary` reads.
+/// Whether a file's name is one of those that `read_vocabulary` reads; a GGUF file must also have a tokenizer in it.
 bool is_tokenizer_file(const std::filesystem::path& path);
 
 /// Whether a folder has one of the files that `read_vocabulary` reads; and their names, for errors.
