@@ -247,6 +247,7 @@ ExitCode run(const CompressOptions& options, const Context& context) {
   Progress progress(context.options);
   const Model original = phases.time("read", [&] { return open_for_output(options.output, options.model); });
   const Plan plan = phases.time("plan", [&] { return make_plan(options, format, pipeline, original); });
+  print_notes(plan.layout, context.options);
   if (options.dry_run) {
     print(plan_text(facts_of(original), plan.passes, plan.layout));
     return kDone;

@@ -20,12 +20,13 @@ ExitCode run(const ConvertOptions& options, const Context& context) {
   context.interrupts.will_write(options.output.path);
   Model model = open_for_output(options.output, options.model);
   if (!options.dtype.empty()) {
-    passes::run_pipeline(passes::parse_recipe("cast,dtype=" + options.dtype), model, {});
+    passes::run_pipeline(passes::parse_recipe(fmt::format("cast,dtype={},codes=decode", options.dtype)), model, {});
   }
   const WriteOptions write_options = options.output.write_options();
   format.check(model, write_options);
   const Layout layout = format.layout(model, options.output.path, write_options);
   check_files(options.output, layout);
+  print_notes(layout, context.options);
   format.write(model, options.output.path, write_options);
   print(fmt::format("{}  {} -> {}\n", options.output.path, format_size(model.file_bytes),
                     format_size(layout.total_bytes())));
@@ -38,7 +39,8 @@ Action setup_convert(Arguments& arguments) {
   const auto options = std::make_shared<ConvertOptions>();
   arguments.positional("MODEL", options->model, "the model to convert");
   declare_output(arguments, options->output);
-  arguments.choice("--dtype", {"f32", "f16", "bf16"}, options->dtype, "the type to store float weights in");
+  arguments.choice("--dtype", {"f32", "f16", "bf16"}, options->dtype,
+                   "the type to store weights in, those with codes too");
   return [options](const Context& context) {
     options->output.drop_slashes();
     return run(*options, context);

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "cli/console.h"
 #include "formats/error.h"
 #include "formats/onnx/genai_config.h"
 
@@ -159,6 +160,14 @@ void check_files(const OutputOptions& options, const Layout& layout) {
     std::error_code ignored;
     if (!options.force && file.name != path.filename() && fs::exists(other, ignored)) {
       throw Error(Kind::usage, "{}: exists already, --force replaces it", other.string());
+    }
+  }
+}
+
+void print_notes(const Layout& layout, const GlobalOptions& options) {
+  for (const std::string& note : layout.notes) {
+    if (!options.quiet) {
+      print_message("note: " + note);
     }
   }
 }

@@ -37,4 +37,7 @@ Model open_for_output(const OutputOptions& options, const std::filesystem::path&
 /// Error usage if files that the output consists of beside OUT itself are there already, without --force.
 void check_files(const OutputOptions& options, const Layout& layout);
 
+/// Says on stderr what of the model the target has no place for.
+void print_notes(const Layout& layout, const GlobalOptions& options);
+
 }  // namespace terse::cli

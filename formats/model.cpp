@@ -4,6 +4,7 @@
 #include <array>
 
 #include "formats/error.h"
+#include "formats/gguf/gguf_model.h"
 #include "formats/onnx/canonical.h"
 #include "formats/onnx/layout.h"
 #include "formats/onnx/lowering.h"
@@ -35,6 +36,15 @@ constexpr std::array kFormats = {
         .layout = onnx::layout,
         .write = onnx::write,
         .check = onnx::check,
+    },
+    FormatRow{
+        .name = "gguf",
+        .extension = ".gguf",
+        .encodings = gguf::kEncodings,
+        .open = gguf::open,
+        .layout = gguf::layout,
+        .write = gguf::write,
+        .check = gguf::check,
     },
     FormatRow{
         .name = "safetensors",

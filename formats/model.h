@@ -63,7 +63,8 @@ struct Layout {
     int64_t bytes = 0;  ///< of everything stored for it: codes, scales, tables, padding
   };
   std::vector<File> files;
-  std::vector<Entry> entries;  ///< one a constant with data of its own
+  std::vector<Entry> entries;      ///< one a constant with data of its own
+  std::vector<std::string> notes;  ///< what of the model the target has no place for, a sentence each
 
   int64_t total_bytes() const;
 };

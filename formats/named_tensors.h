@@ -16,6 +16,12 @@
 
 namespace terse {
 
+/// How the rows of queries and keys lie that rotary positions turn in pairs (see row_order.h).
+enum class RotaryRows {
+  as_published,  ///< as the family has them in folders
+  neighbours,    ///< row 2 i with row 2 i + 1 of a head, where the family has them half a head apart
+};
+
 /// What the weight files of a checkpoint hold: tensors by name, views of the mapped files.
 struct NamedTensors {
   std::map<std::string, Tensor, std::less<>> tensors;
@@ -23,6 +29,7 @@ struct NamedTensors {
   std::map<std::string, std::string, std::less<>> metadata;  ///< of the first file
   std::vector<std::filesystem::path> files;
   int64_t file_bytes = 0;  ///< of all files
+  RotaryRows rotary_rows = RotaryRows::as_published;
 };
 
 /// Reads the weights of a checkpoint: of its folder (model.safetensors, else model.safetensors.index.json, else

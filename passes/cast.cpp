@@ -7,17 +7,19 @@ namespace {
 
 constexpr OptionRow kOptions[] = {
     {"dtype", "f16", "f16|bf16|f32", "the element type that weights are stored in; they are computed with as before"},
+    {"codes", "keep", "keep|decode", "whether weights that have codes keep them, or are decoded"},
 };
 
 class Cast : public Projection {
  public:
-  explicit Cast(const Arguments& arguments) : dtype_(*find_dtype(arguments.text("dtype"))) {}
+  explicit Cast(const Arguments& arguments)
+      : dtype_(*find_dtype(arguments.text("dtype"))), decodes_(arguments.text("codes") == "decode") {}
 
   Part part() const override { return Part::type; }
 
   std::string reason_to_skip(const Encoding& weight) const override {
     if (weight.dense() == nullptr) {
-      return "already " + describe(weight);
+      return decodes_ ? "" : "already " + describe(weight) + ", codes=decode changes it";
     }
     return weight.dense()->dtype == dtype_ ? "already " + describe(weight) : "";
   }
@@ -28,6 +30,7 @@ class Cast : public Projection {
 
  private:
   DType dtype_;
+  bool decodes_;
 };
 
 }  // namespace

@@ -81,11 +81,25 @@ const HeadRow& head_of(const FamilyRow& row, const JsonField& config, const Weig
   return infer_head(row, weights);
 }
 
+/// What passes will change in the graph, and a folder is written by.
+Checkpoint describe_checkpoint(const FamilyRow& row, const Graph& graph, const Weights& weights) {
+  Checkpoint checkpoint{.family = row.model_type, .unused = weights.unused()};
+  for (const UsedTensor& tensor : weights.used()) {
+    const DenseEncoding* dense = graph.value(tensor.value).constant->dense();
+    checkpoint.tensors.push_back(tensor.name);
+    checkpoint.stored[tensor.name] = {.standard_name = tensor.standard_name,
+                                      .dtype = dense == nullptr ? DType::undefined : dense->dtype,
+                                      .in_out = tensor.stored == Stored::in_out};
+  }
+  return checkpoint;
+}
+
 Model build_family(const FamilyRow& row, const JsonField& config, Weights& weights, const OpenOptions& options) {
   const HeadRow& head = head_of(row, config, weights);
   Model model;
   model.graph = with_context("config.json", [&] { return row.build(config, weights, head.head, options); });
   weights.check(row.ignored);
+  model.checkpoint = std::make_shared<const Checkpoint>(describe_checkpoint(row, model.graph, weights));
   model.graph.main.name = row.model_type;
   sort_and_validate(model.graph);
   model.opsets = {{"", kOpset}};
@@ -105,11 +119,10 @@ Model build(const std::filesystem::path& folder, std::string config, NamedTensor
   const FamilyRow& row = type.empty() ? infer_family(tensors) : get_family(type);
   Weights weights(std::move(tensors), row.prefix);
   Model model = build_family(row, root, weights, options);
-  model.checkpoint = std::make_shared<const Checkpoint>(Checkpoint{.folder = folder,
-                                                                   .config = std::move(config),
-                                                                   .family = row.model_type,
-                                                                   .tensors = weights.used(),
-                                                                   .unused = weights.unused()});
+  Checkpoint checkpoint = *model.checkpoint;
+  checkpoint.folder = folder;
+  checkpoint.config = std::move(config);
+  model.checkpoint = std::make_shared<const Checkpoint>(std::move(checkpoint));
   return model;
 }
 

@@ -220,7 +220,12 @@ void set_windows(DecoderTraits& traits, const std::vector<int64_t>& windows) {
 }
 
 Graph build_decoder(const DecoderTraits& traits, Weights& weights, Head head, const OpenOptions& options) {
-  return DecoderBuilder(traits, weights, options).build(head);
+  if (!traits.rotary || weights.tensors().rotary_rows == RotaryRows::as_published) {
+    return DecoderBuilder(traits, weights, options).build(head);
+  }
+  DecoderTraits turned = traits;
+  turned.rotary->pairs = RotaryTraits::Pairs::neighbours;
+  return DecoderBuilder(turned, weights, options).build(head);
 }
 
 }  // namespace terse::architectures

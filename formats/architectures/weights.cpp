@@ -37,11 +37,8 @@ std::vector<std::string> spellings(std::string_view name) {
   return all;
 }
 
-Shape stored_shape(Shape shape, Stored stored) {
-  if (stored == Stored::in_out) {
-    std::swap(shape[shape.size() - 1], shape[shape.size() - 2]);
-  }
-  return shape;
+Shape stored_shape(const Shape& shape, Stored stored) {
+  return stored == Stored::in_out ? swap_last_two(shape) : shape;
 }
 
 }  // namespace
@@ -116,11 +113,11 @@ ValueId Weights::get(Graph& graph, std::string_view name, const Shape& shape, st
     return graph.add_constant(name, make_dense(Tensor::make(DType::f32, {})));
   }
   if (const auto before = handed_out_.find(*found); before != handed_out_.end()) {
-    return before->second;
+    return before->second.value;
   }
   const ValueId id = graph.add_constant(*found, encode(*found, shape, shape_source, stored));
   graph.value(id).type = ValueType{.dtype = DType::f32, .shape = {}};
-  handed_out_.emplace(*found, id);
+  handed_out_.emplace(*found, UsedTensor{*found, std::string(name), stored, id});
   return id;
 }
 
@@ -138,13 +135,13 @@ void Weights::check(std::span<const std::string_view> ignored) const {
   }
 }
 
-std::vector<std::string> Weights::used() const {
-  std::vector<std::string> names;
-  names.reserve(handed_out_.size());
-  for (const auto& [name, id] : handed_out_) {
-    names.push_back(name);
+std::vector<UsedTensor> Weights::used() const {
+  std::vector<UsedTensor> used;
+  used.reserve(handed_out_.size());
+  for (const auto& [name, tensor] : handed_out_) {
+    used.push_back(tensor);
   }
-  return names;
+  return used;
 }
 
 std::vector<std::string> Weights::unused() const {

@@ -19,6 +19,14 @@ enum class Stored {
   in_out,  ///< as GPT-2's Conv1D has it
 };
 
+/// A tensor that a model computes with.
+struct UsedTensor {
+  std::string name;           ///< in the file
+  std::string standard_name;  ///< as the family's current files spell it
+  Stored stored = Stored::out_in;
+  ValueId value = kNoValue;
+};
+
 /// The tensors of a checkpoint while its graph is built: hands them out as constants, remembers which were used, and
 /// collects what is missing, so that one error lists everything.
 ///
@@ -47,7 +55,7 @@ class Weights {
   /// their names.
   void check(std::span<const std::string_view> ignored) const;
 
-  std::vector<std::string> used() const;    ///< names in the file, ascending
+  std::vector<UsedTensor> used() const;     ///< ascending by their names
   std::vector<std::string> unused() const;  ///< names in the file, ascending
   const NamedTensors& tensors() const { return tensors_; }
 
@@ -58,7 +66,7 @@ class Weights {
 
   NamedTensors tensors_;
   std::string prefix_;
-  std::map<std::string, ValueId, std::less<>> handed_out_;
+  std::map<std::string, UsedTensor, std::less<>> handed_out_;  ///< by the name in the file
   std::set<std::string, std::less<>> missing_, left_;
 };
 

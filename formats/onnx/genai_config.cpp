@@ -103,7 +103,7 @@ struct Configs {
 Configs read_configs(const Checkpoint& checkpoint) {
   Configs configs{.model = parse_json(checkpoint.config), .generation = Json::object()};
   const auto path = checkpoint.folder / "generation_config.json";
-  if (std::filesystem::exists(path)) {
+  if (!checkpoint.folder.empty() && std::filesystem::exists(path)) {
     with_context(path.string(), [&] { configs.generation = parse_json(read_text(path)); });
   }
   return configs;

@@ -74,7 +74,7 @@ std::vector<safetensors::FolderFile> plan_companions(const Model& model, const s
     return files;
   }
   files.push_back({.name = "genai_config.json", .source = {}, .text = genai_config(model, path.filename().string())});
-  for (safetensors::FolderFile& file : safetensors::files_to_copy(model.checkpoint->folder)) {
+  for (safetensors::FolderFile& file : safetensors::files_beside(*model.checkpoint)) {
     std::error_code ignored;
     if (!std::filesystem::equivalent(file.source, path.parent_path() / file.name, ignored)) {
       files.push_back(std::move(file));

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "formats/blocks/affine_blocks.h"
 #include "formats/onnx/lowering_context.h"
 
 // Planning: which packing every constant gets, from all of its uses, before anything is made.
@@ -110,7 +111,8 @@ void check_encoding(const Weight& weight, const Uses& uses, bool is_output) {
   const bool centroids = book == nullptr || (book->centroids >= 2 && book->centroids <= 256 && book->group_rows > 0 &&
                                              e.rows() % book->group_rows == 0);
   if (!known_bits || !groups || !centroids || e.blocks() != nullptr || e.shape.empty()) {
-    throw Error(Kind::unsupported, "ONNX cannot hold the encoding {}; it can hold {}", describe(e), kEncodings);
+    throw Error(Kind::unsupported, "ONNX cannot hold the encoding {}; it can hold {}{}", describe(e), kEncodings,
+                e.blocks() == nullptr ? "" : "; cast,codes=decode (convert --dtype) makes floats of it");
   }
   if (is_output && uses.plain) {
     throw Error(Kind::unsupported,
@@ -150,7 +152,7 @@ struct PlanOptions {
 Weight plan_weight(const Graph& graph, ValueId id, const Dataflow& flow, const PlanOptions& options) {
   const Value& value = graph.value(id);
   const Uses uses = uses_of(flow, id);
-  Weight weight{.id = id, .encoding = value.constant, .dtype = weight_dtype(value, options.floats)};
+  Weight weight{.id = id, .encoding = as_affine(value.constant), .dtype = weight_dtype(value, options.floats)};
   check_encoding(weight, uses, flow.is_graph_output(id));
   if (flow.is_graph_output(id)) {
     weight.dtype = compute_dtype(*value.constant);

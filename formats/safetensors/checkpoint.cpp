@@ -19,20 +19,6 @@ namespace {
 constexpr std::string_view kCard = "README.md";
 constexpr std::string_view kFormat = "format";  // of __metadata__: "pt", for transformers
 
-/// The checkpoint with a record of how its files have the tensors, which passes will change in the graph.
-std::shared_ptr<const Checkpoint> with_forms(const Model& model) {
-  Checkpoint checkpoint = *model.checkpoint;
-  for (const Value& value : model.graph.values) {
-    if (value.constant == nullptr || !std::ranges::binary_search(checkpoint.tensors, value.name)) {
-      continue;
-    }
-    const DenseEncoding* dense = value.constant->dense();
-    checkpoint.stored[value.name] =
-        dense == nullptr ? StoredForm{} : StoredForm{.dtype = dense->dtype, .in_out = dense->transposed};
-  }
-  return std::make_shared<const Checkpoint>(std::move(checkpoint));
-}
-
 std::string find_metadata(const Model& model, std::string_view key) {
   const auto found = std::ranges::find(model.metadata, key, [](const auto& entry) { return entry.first; });
   return found == model.metadata.end() ? "" : found->second;
@@ -85,9 +71,9 @@ Plan make_plan(const Model& model) {
   FileOptions options;
   options.metadata.insert(model.metadata.begin(), model.metadata.end());
   plan.weights = plan_files(plan.lowered.tensors, options);
-  plan.others = files_to_copy(model.checkpoint->folder);
+  plan.others = files_beside(*model.checkpoint);
   plan.others.push_back({.name = "config.json", .source = {}, .text = plan.lowered.config});
-  if (std::filesystem::exists(model.checkpoint->folder / kCard)) {
+  if (const auto& folder = model.checkpoint->folder; !folder.empty() && std::filesystem::exists(folder / kCard)) {
     plan.others.push_back(card(model, plan.lowered.has_codes));
   }
   return plan;
@@ -109,7 +95,6 @@ Model open(const std::filesystem::path& path, const OpenOptions& options) {
     unpack(tensors, config);
     Model model = architectures::build(folder, std::move(config), std::move(tensors), options);
     assign_roles(model.graph);
-    model.checkpoint = with_forms(model);
     model.metadata.assign(metadata.begin(), metadata.end());
     model.path = path;
     model.format = "safetensors";

@@ -26,15 +26,6 @@ constexpr std::array kTypes = {
     TypeRow{DType::f64, "float64"},
 };
 
-std::string_view name_of_type(DType dtype) {
-  for (const TypeRow& row : kTypes) {
-    if (row.dtype == dtype) {
-      return row.name;
-    }
-  }
-  throw Error(Kind::unsupported, "weights of type {}, which config.json cannot name", name(dtype));
-}
-
 /// In the keys that the text has; in the one that all versions read if it has none.
 void set_dtype(Json& config, DType dtype) {
   bool is_named = false;
@@ -50,6 +41,15 @@ void set_dtype(Json& config, DType dtype) {
 }
 
 }  // namespace
+
+std::string_view name_of_type(DType dtype) {
+  for (const TypeRow& row : kTypes) {
+    if (row.dtype == dtype) {
+      return row.name;
+    }
+  }
+  throw Error(Kind::unsupported, "weights of type {}, which config.json cannot name", name(dtype));
+}
 
 std::optional<DType> find_dtype_of_config(const std::string& config) {
   const nlohmann::json document = parse_json(config);

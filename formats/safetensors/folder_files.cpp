@@ -7,6 +7,7 @@
 
 #include "formats/bytes.h"
 #include "formats/error.h"
+#include "formats/gguf/tokenizer_reader.h"
 
 namespace terse::safetensors {
 namespace {
@@ -89,6 +90,17 @@ std::vector<FolderFile> files_to_copy(const fs::path& folder) {
     }
   }
   std::ranges::sort(files, {}, &FolderFile::name);
+  return files;
+}
+
+std::vector<FolderFile> files_beside(const Checkpoint& checkpoint) {
+  if (checkpoint.metadata == nullptr || !gguf::has_tokenizer(*checkpoint.metadata)) {
+    return checkpoint.folder.empty() ? std::vector<FolderFile>() : files_to_copy(checkpoint.folder);
+  }
+  std::vector<FolderFile> files;
+  for (gguf::TextFile& file : gguf::tokenizer_files(*checkpoint.metadata)) {
+    files.push_back({.name = std::move(file.name), .source = {}, .text = std::move(file.text)});
+  }
   return files;
 }
 

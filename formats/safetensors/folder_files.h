@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "formats/checkpoint.h"
+
 namespace terse::safetensors {
 
 /// A file of a checkpoint beside its weights and config.json.
@@ -19,6 +21,9 @@ struct FolderFile {
 /// What of a checkpoint's folder belongs to the model and does not change with its weights: tokenizer, generation
 /// config, chat templates, licences, notices, sentence-transformers' modules. Never code, never weights. By name.
 std::vector<FolderFile> files_to_copy(const std::filesystem::path& folder);
+
+/// The same for whatever a model was read from: of a GGUF file, its tokenizer.
+std::vector<FolderFile> files_beside(const Checkpoint& checkpoint);
 
 /// Writes one of them into `folder`.
 void write_file(const FolderFile& file, const std::filesystem::path& folder);

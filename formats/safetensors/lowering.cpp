@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <map>
 
-#include "formats/error.h"
+#include "formats/blocks/affine_blocks.h"
+#include "formats/checkpoint_weights.h"
+#include "formats/row_order.h"
 #include "formats/safetensors/compressed_tensors.h"
 #include "formats/safetensors/config_text.h"
 #include "formats/stream.h"
@@ -16,33 +18,11 @@ struct Weights {
   std::vector<ValueId> dense, packed, all;
 };
 
-void check_is_checkpoint(const Model& model) {
-  if (model.checkpoint == nullptr) {
-    throw Error(Kind::unsupported,
-                "{}: has no architecture that a checkpoint folder could name: from {} only {} can be written",
-                model.path.string(), model.format, model.format);
-  }
-}
-
 Weights find_weights(const Model& model) {
-  std::map<std::string_view, ValueId> ids;
-  for (size_t i = 0; i < model.graph.values.size(); ++i) {
-    if (model.graph.values[i].constant != nullptr) {
-      ids.emplace(model.graph.values[i].name, static_cast<ValueId>(i));
-    }
-  }
-  Weights weights;
-  for (const std::string& name : model.checkpoint->tensors) {
-    const auto found = ids.find(name);
-    if (found == ids.end()) {
-      throw Error(Kind::unsupported,
-                  "tensor {} of the checkpoint is no constant of the graph any more: a pass has folded or merged it "
-                  "(simplify does); leave the pass out, or write another target",
-                  name);
-    }
-    const bool is_dense = model.graph.value(found->second).constant->dense() != nullptr;
-    (is_dense ? weights.dense : weights.packed).push_back(found->second);
-    weights.all.push_back(found->second);
+  Weights weights{.all = find_checkpoint_weights(model)};
+  for (const ValueId id : weights.all) {
+    const bool is_dense = model.graph.value(id).constant->dense() != nullptr;
+    (is_dense ? weights.dense : weights.packed).push_back(id);
   }
   return weights;
 }
@@ -80,13 +60,10 @@ DType model_dtype(const Model& model, const Weights& weights, std::optional<DTyp
   return DType::f32;
 }
 
-StoredTensor store_dense(const Model& model, ValueId id) {
-  const Value& value = model.graph.value(id);
-  const EncodingPtr encoding = value.constant;
+/// Under its name, in the orientation that the file had.
+StoredTensor store_dense(const std::string& name, const EncodingPtr& encoding, bool in_out) {
   const DenseEncoding& dense = *encoding->dense();
-  const auto form = model.checkpoint->stored.find(value.name);
-  const bool in_out = form != model.checkpoint->stored.end() && form->second.in_out;
-  StoredTensor stored{.name = value.name,
+  StoredTensor stored{.name = name,
                       .dtype = dense.dtype,
                       .shape = in_out ? swap_last_two(encoding->shape) : encoding->shape,
                       .write = {}};
@@ -102,6 +79,29 @@ StoredTensor store_dense(const Model& model, ValueId id) {
   return stored;
 }
 
+std::vector<StoredTensor> store(const std::string& name, const EncodingPtr& encoding, const StoredForm& form);
+
+/// Its rows are brought into a folder's order when their turn comes.
+std::vector<StoredTensor> store_reordered(const std::string& name, const EncodingPtr& encoding,
+                                          const StoredForm& form) {
+  StoredForm in_order = form;
+  in_order.neighbour_heads = 0;
+  std::vector<StoredTensor> tensors = store(name, encoding, in_order);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    tensors[i].write = [=, heads = form.neighbour_heads](Sink& sink) {
+      store(name, reorder_rows(encoding, heads, RowOrder::halves), in_order)[i].write(sink);
+    };
+  }
+  return tensors;
+}
+
+std::vector<StoredTensor> store(const std::string& name, const EncodingPtr& encoding, const StoredForm& form) {
+  if (form.neighbour_heads > 0) {
+    return store_reordered(name, encoding, form);
+  }
+  return encoding->dense() != nullptr ? std::vector{store_dense(name, encoding, form.in_out)} : pack(name, encoding);
+}
+
 std::string config_text(const Model& model, const Weights& weights, std::optional<DType> cast, DType dtype) {
   ConfigEdit edit{.dtype = cast, .quantization_config = {}};
   if (!weights.packed.empty()) {
@@ -111,10 +111,7 @@ std::string config_text(const Model& model, const Weights& weights, std::optiona
   return edit_config(model.checkpoint->config, edit);
 }
 
-}  // namespace
-
-LoweredCheckpoint lower(const Model& model) {
-  check_is_checkpoint(model);
+LoweredCheckpoint lower_affine(const Model& model) {
   const Weights weights = find_weights(model);
   const auto cast = find_cast(model, weights);
   const DType dtype = model_dtype(model, weights, cast);
@@ -125,14 +122,21 @@ LoweredCheckpoint lower(const Model& model) {
   LoweredCheckpoint lowered{.config = config_text(model, weights, cast, dtype), .has_codes = !weights.packed.empty()};
   for (const ValueId id : weights.all) {
     const Value& value = model.graph.value(id);
-    if (value.constant->dense() != nullptr) {
-      lowered.tensors.push_back(store_dense(model, id));
-    } else {
-      std::ranges::move(pack(value.name, value.constant), std::back_inserter(lowered.tensors));
-    }
+    std::ranges::move(store(value.name, value.constant, model.checkpoint->stored.at(value.name)),
+                      std::back_inserter(lowered.tensors));
     lowered.sources.resize(lowered.tensors.size(), id);
   }
   return lowered;
+}
+
+}  // namespace
+
+LoweredCheckpoint lower(const Model& model) {
+  Model affine = model;
+  for (Value& value : affine.graph.values) {
+    value.constant = value.constant == nullptr ? nullptr : as_affine(value.constant);
+  }
+  return lower_affine(affine);
 }
 
 }  // namespace terse::safetensors

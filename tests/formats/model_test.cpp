@@ -11,6 +11,7 @@ TEST_SUITE("formats/model") {
   TEST_CASE("a path's extension names its format") {
     CHECK(format_of("a/model.onnx").name == "onnx");
     CHECK(format_of("a/model.safetensors").name == "safetensors");
+    CHECK(format_of("a/model.gguf").name == "gguf");
     CHECK(get_format("onnx").extension == ".onnx");
   }
 
@@ -22,8 +23,8 @@ TEST_SUITE("formats/model") {
   TEST_CASE("an unknown extension is wrong usage, and the error lists the known ones") {
     CHECK_THROWS_WITH_AS(
         (void)format_of("model.bin"),
-        "model.bin: extension '.bin' names no format, expected one of .onnx, .safetensors, or a folder", Error);
-    CHECK_THROWS_WITH_AS((void)get_format("pt"), "'pt' is no format, expected one of onnx, safetensors", Error);
+        "model.bin: extension '.bin' names no format, expected one of .onnx, .gguf, .safetensors, or a folder", Error);
+    CHECK_THROWS_WITH_AS((void)get_format("pt"), "'pt' is no format, expected one of onnx, gguf, safetensors", Error);
   }
 
   TEST_CASE("opening a model gives its path and format") {

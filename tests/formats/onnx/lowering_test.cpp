@@ -237,10 +237,11 @@ TEST_SUITE("formats/onnx/lowering") {
                          "bf16, f64; 2, 4 and 8 bits per block, channel or tensor; codebooks of 2 to 256 centroids",
                          Error);
     model.graph.value(*model.graph.find("w")).constant =
-        std::make_shared<const Encoding>(Encoding{.shape = {48, 64}, .form = BlockEncoding{.type = BlockType::q4_0}});
+        std::make_shared<const Encoding>(Encoding{.shape = {48, 64}, .form = BlockEncoding{.type = BlockType::q5_0}});
     CHECK_THROWS_WITH_AS(onnx::check(model, {}),
-                         "tensor 'layers.0.mlp.up': ONNX cannot hold the encoding Q4_0; it can hold f32, f16, "
-                         "bf16, f64; 2, 4 and 8 bits per block, channel or tensor; codebooks of 2 to 256 centroids",
+                         "tensor 'layers.0.mlp.up': ONNX cannot hold the encoding Q5_0; it can hold f32, f16, "
+                         "bf16, f64; 2, 4 and 8 bits per block, channel or tensor; codebooks of 2 to 256 centroids; "
+                         "cast,codes=decode (convert --dtype) makes floats of it",
                          Error);
   }
 }

@@ -120,7 +120,7 @@ TEST_SUITE("formats/safetensors/checkpoint") {
     model.path = "x.onnx";
     model.format = "onnx";
     CHECK_THROWS_WITH_AS(check(model, {}),
-                         "x.onnx: has no architecture that a checkpoint folder could name: from onnx only onnx can be "
+                         "x.onnx: has no architecture that another format could name: from onnx only onnx can be "
                          "written",
                          Error);
   }

@@ -60,7 +60,8 @@ struct TinyCheckpoint {
     std::ranges::sort(checkpoint.tensors);
     const DenseEncoding* dense = weight->dense();
     checkpoint.stored[name] =
-        dense == nullptr ? StoredForm{.dtype = DType::f16} : StoredForm{dense->dtype, dense->transposed};
+        dense == nullptr ? StoredForm{.standard_name = name, .dtype = DType::f16}
+                         : StoredForm{.standard_name = name, .dtype = dense->dtype, .in_out = dense->transposed};
     model.checkpoint = std::make_shared<const Checkpoint>(std::move(checkpoint));
     const ValueId id = model.graph.add_constant(name, std::move(weight));
     model.graph.value(id).roles = std::move(roles);

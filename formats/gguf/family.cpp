@@ -1,0 +1,117 @@
+#include "formats/gguf/family.h"
+
+#include <algorithm>
+#include <array>
+
+#include "formats/error.h"
+#include "formats/gguf/family_rows.h"
+
+namespace terse::gguf {
+namespace {
+
+constexpr std::array kFamilies = {&kBert, &kDistilbert, &kGpt2, &kLlama, &kMistral};
+
+constexpr std::string_view kLayer = "{}";
+
+std::string list_families(std::string_view FamilyRow::*field) {
+  std::string list;
+  for (const FamilyRow* row : kFamilies) {
+    list += fmt::format("{}{}", list.empty() ? "" : ", ", row->*field);
+  }
+  return list;
+}
+
+bool is_number(std::string_view text) {
+  return !text.empty() && text.size() < 10 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// `name` as `to` spells it, if it is what `from` stands for.
+std::optional<std::string> translate(std::string_view name, std::string_view from, std::string_view to) {
+  const size_t hole = from.find(kLayer);
+  if (hole == std::string_view::npos) {
+    return name == from ? std::optional(std::string(to)) : std::nullopt;
+  }
+  const std::string_view before = from.substr(0, hole), behind = from.substr(hole + kLayer.size());
+  if (name.size() <= before.size() + behind.size() || !name.starts_with(before) || !name.ends_with(behind)) {
+    return std::nullopt;
+  }
+  const std::string_view layer = name.substr(before.size(), name.size() - before.size() - behind.size());
+  if (!is_number(layer)) {
+    return std::nullopt;
+  }
+  const size_t other = to.find(kLayer);
+  return fmt::format("{}{}{}", to.substr(0, other), layer, to.substr(other + kLayer.size()));
+}
+
+std::optional<OtherName> find_name(const FamilyRow& family, std::string_view name, std::string_view NameRow::*from,
+                                   std::string_view NameRow::*to) {
+  const size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos) {
+    return std::nullopt;
+  }
+  const std::string_view kind = name.substr(dot);
+  for (const NameRow& row : family.names) {
+    if (const auto module = translate(name.substr(0, dot), row.*from, row.*to); module && kind != ".") {
+      return OtherName{.name = *module + std::string(kind), .row = &row};
+    }
+  }
+  return std::nullopt;
+}
+
+const FamilyRow* find_family(std::string_view model_type) {
+  const auto* found = std::ranges::find(kFamilies, model_type, [](const FamilyRow* row) { return row->model_type; });
+  return found == kFamilies.end() ? nullptr : *found;
+}
+
+}  // namespace
+
+std::span<const FamilyRow* const> families() { return kFamilies; }
+
+const FamilyRow& get_family(std::string_view model_type) {
+  if (const FamilyRow* row = find_family(model_type)) {
+    return *row;
+  }
+  throw Error(
+      Kind::unsupported,
+      "llama.cpp has no family {} that this version could write as gguf (it knows {}): onnx and safetensors can "
+      "hold it",
+      model_type, list_families(&FamilyRow::model_type));
+}
+
+const FamilyRow& get_family(const File& file) {
+  const auto architecture = file.metadata.find_string("general.architecture");
+  if (!architecture) {
+    throw Error(Kind::input, "metadata 'general.architecture' is missing");
+  }
+  for (const FamilyRow* row : kFamilies) {
+    if (row->architecture == *architecture && (row->signature.empty() || file.find(row->signature) != nullptr)) {
+      return *row;
+    }
+  }
+  throw Error(Kind::unsupported, "architecture '{}' is none that this version knows: {}", *architecture,
+              list_families(&FamilyRow::architecture));
+}
+
+std::optional<OtherName> find_gguf_name(const FamilyRow& family, std::string_view checkpoint_name) {
+  return find_name(family, checkpoint_name, &NameRow::checkpoint, &NameRow::gguf);
+}
+
+std::optional<OtherName> find_checkpoint_name(const FamilyRow& family, std::string_view gguf_name) {
+  return find_name(family, gguf_name, &NameRow::gguf, &NameRow::checkpoint);
+}
+
+std::map<std::string, std::string> tensor_names(const Checkpoint& checkpoint) {
+  std::map<std::string, std::string> names;
+  const FamilyRow* family = find_family(checkpoint.family);
+  if (family == nullptr) {
+    return names;
+  }
+  for (const auto& [name, form] : checkpoint.stored) {
+    if (auto other = find_gguf_name(*family, form.standard_name)) {
+      names.emplace(name, std::move(other->name));
+    }
+  }
+  return names;
+}
+
+}  // namespace terse::gguf

@@ -1,0 +1,110 @@
+#include "formats/gguf/gguf_model.h"
+
+#include <algorithm>
+
+#include "formats/architectures/architecture.h"
+#include "formats/error.h"
+#include "formats/gguf/config_metadata.h"
+#include "formats/gguf/family.h"
+
+namespace terse::gguf {
+namespace {
+
+constexpr std::string_view kOurs = "terse.";                      // keys that say what terse did
+constexpr std::string_view kRotaryFactors = "rope_freqs.weight";  // read with the metadata, see rope_metadata.h
+
+/// Under the names of folders. Matrices have their logical shape in GGUF, whatever a folder's files have.
+NamedTensors name_tensors(const File& file, const FamilyRow& family) {
+  NamedTensors named{.files = file.files, .file_bytes = file.file_bytes};
+  for (const FileTensor& tensor : file.tensors) {
+    if (tensor.name == kRotaryFactors) {
+      continue;
+    }
+    const auto other = find_checkpoint_name(family, tensor.name);
+    if (!other) {
+      throw Error(Kind::unsupported, "tensor {}: no model of architecture {} that this version knows has one",
+                  tensor.name, family.architecture);
+    }
+    if (other->row->kind == NameRow::Kind::query || other->row->kind == NameRow::Kind::key) {
+      named.rotary_rows = RotaryRows::neighbours;
+    }
+    if (tensor.shape.size() < 2) {
+      named.tensors.emplace(other->name, tensor.data);
+    } else {
+      named.encoded.emplace(other->name, make_encoding(tensor));
+    }
+  }
+  return named;
+}
+
+/// Notes which rows lie otherwise than in folders.
+void note_row_order(const FamilyRow& family, const ArchitectureKeys& keys, Checkpoint& checkpoint) {
+  const int64_t heads = keys.find_integer("attention.head_count").value_or(0);
+  for (auto& [name, form] : checkpoint.stored) {
+    const auto other = find_gguf_name(family, form.standard_name);
+    const auto kind = other ? other->row->kind : NameRow::Kind::weight;
+    if (kind == NameRow::Kind::query) {
+      form.neighbour_heads = heads;
+    } else if (kind == NameRow::Kind::key) {
+      form.neighbour_heads = keys.find_integer("attention.head_count_kv").value_or(heads);
+    }
+  }
+}
+
+/// Takes what terse wrote into a file out of its metadata.
+std::vector<std::pair<std::string, std::string>> take_notes(Metadata& metadata) {
+  std::vector<std::pair<std::string, std::string>> notes;
+  for (const auto& [key, value] : metadata.entries) {
+    if (const auto* text = std::get_if<std::string>(&value); text != nullptr && key.starts_with(kOurs)) {
+      notes.emplace_back(key, *text);
+    }
+  }
+  for (const auto& [key, text] : notes) {
+    metadata.erase(key);
+  }
+  return notes;
+}
+
+}  // namespace
+
+Model open(const std::filesystem::path& path, const OpenOptions& options) {
+  File file = read(path);
+  return with_context(path.string(), [&] {
+    const FamilyRow& family = get_family(file);
+    Model model = architectures::build({}, make_config(file, family), name_tensors(file, family), options);
+    assign_roles(model.graph);
+    model.metadata = take_notes(file.metadata);
+    Checkpoint checkpoint = *model.checkpoint;
+    note_row_order(family, ArchitectureKeys(file.metadata, family.architecture), checkpoint);
+    checkpoint.metadata = std::make_shared<const Metadata>(std::move(file.metadata));
+    model.checkpoint = std::make_shared<const Checkpoint>(std::move(checkpoint));
+    model.path = path;
+    model.format = "gguf";
+    return model;
+  });
+}
+
+Layout layout(const Model& model, const std::filesystem::path& path, const WriteOptions& /*options*/) {
+  const LoweredFile lowered = lower(model);
+  const FileLayout places = layout(lowered.metadata, lowered.tensors);
+  const std::string name = path.filename().string();
+  Layout layout{.files = {{name, places.total_bytes}}, .entries = {}, .notes = lowered.notes};
+  for (size_t i = 0; i < lowered.tensors.size(); ++i) {
+    if (lowered.sources[i] != kNoValue) {
+      layout.entries.push_back({lowered.sources[i], name, places.tensors[i].bytes});
+    }
+  }
+  return layout;
+}
+
+void write(const Model& model, const std::filesystem::path& path, const WriteOptions& /*options*/) {
+  const LoweredFile lowered = lower(model);
+  write(lowered.metadata, lowered.tensors, path);
+}
+
+void check(const Model& model, const WriteOptions& /*options*/) {
+  const LoweredFile lowered = lower(model);
+  (void)layout(lowered.metadata, lowered.tensors);
+}
+
+}  // namespace terse::gguf

@@ -1,0 +1,220 @@
+#include "formats/gguf/lowering.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "formats/blocks/affine_blocks.h"
+#include "formats/checkpoint_weights.h"
+#include "formats/config.h"
+#include "formats/error.h"
+#include "formats/gguf/config_metadata.h"
+#include "formats/gguf/family.h"
+#include "formats/row_order.h"
+#include "formats/stream.h"
+
+namespace terse::gguf {
+namespace {
+
+constexpr uint32_t kQuantizationVersion = 2;  // GGML_QNT_VERSION
+
+/// llama.cpp's name for a whole file. Source: include/llama.h, enum llama_ftype.
+struct FileTypeRow {
+  BlockType type;
+  uint32_t file_type;
+};
+constexpr std::array kFileTypes = {
+    FileTypeRow{BlockType::f32, 0},     FileTypeRow{BlockType::f16, 1},     FileTypeRow{BlockType::q4_0, 2},
+    FileTypeRow{BlockType::q4_1, 3},    FileTypeRow{BlockType::q8_0, 7},    FileTypeRow{BlockType::q5_0, 8},
+    FileTypeRow{BlockType::q5_1, 9},    FileTypeRow{BlockType::q2_k, 10},   FileTypeRow{BlockType::q3_k, 12},
+    FileTypeRow{BlockType::q4_k, 15},   FileTypeRow{BlockType::q5_k, 17},   FileTypeRow{BlockType::q6_k, 18},
+    FileTypeRow{BlockType::iq4_nl, 25}, FileTypeRow{BlockType::iq4_xs, 30}, FileTypeRow{BlockType::bf16, 32},
+    FileTypeRow{BlockType::mxfp4, 38},
+};
+
+/// The type that most numbers have.
+uint32_t file_type(std::span<const OutputTensor> tensors) {
+  std::map<BlockType, int64_t> counts;
+  for (const OutputTensor& tensor : tensors) {
+    counts[tensor.type] += checked_count(tensor.shape).value_or(0);
+  }
+  const auto most = std::ranges::max_element(counts, {}, [](const auto& count) { return count.second; });
+  const auto* found = std::ranges::find(kFileTypes, most->first, &FileTypeRow::type);
+  return found == kFileTypes.end() ? 0 : found->file_type;
+}
+
+/// The block type that holds just these numbers; nothing if there is none.
+std::optional<BlockType> find_type(const Encoding& encoding) {
+  if (const DenseEncoding* dense = encoding.dense()) {
+    return dense->dtype == DType::f64 ? std::nullopt : find_block_type(dense->dtype);
+  }
+  if (const BlockEncoding* blocks = encoding.blocks()) {
+    return blocks->type;
+  }
+  return equal_block_type(encoding);
+}
+
+void stream_as_floats(const Encoding& encoding, Sink& sink) {
+  constexpr int64_t kTileNumbers = int64_t{1} << 20;
+  const int64_t step = std::max<int64_t>(kTileNumbers / std::max<int64_t>(encoding.columns(), 1), 1);
+  std::vector<float> tile;
+  for (int64_t row = 0; row < encoding.rows(); row += step) {
+    const int64_t rows = std::min(step, encoding.rows() - row);
+    tile.resize(static_cast<size_t>(rows * encoding.columns()));
+    decode_rows(encoding, row, rows, tile);
+    sink.write(std::as_bytes(std::span(tile)));
+  }
+}
+
+void stream_dense(const Encoding& encoding, Sink& sink) {
+  const DenseEncoding& dense = *encoding.dense();
+  if (dense.transposed) {
+    stream_transposed(dense.values, {.matrices = 1, .rows = encoding.columns(), .columns = encoding.rows()}, sink);
+  } else {
+    stream_bytes(dense.values, sink);
+  }
+}
+
+void stream_weight(const EncodingPtr& encoding, Sink& sink) {
+  if (encoding->dense() != nullptr) {
+    stream_dense(*encoding, sink);
+  } else if (const BlockEncoding* blocks = encoding->blocks()) {
+    stream_bytes(blocks->blocks, sink);
+  } else {
+    stream_bytes(to_blocks(*encoding).blocks()->blocks, sink);
+  }
+}
+
+class Lowering {
+ public:
+  Lowering(const Model& model, const FamilyRow& family)
+      : model_(model), family_(family), document_(parse_json(model.checkpoint->config)) {}
+
+  LoweredFile lower() {
+    lowered_.metadata = make_metadata(*model_.checkpoint, family_);
+    std::vector<ValueId> weights = find_checkpoint_weights(model_);
+    std::ranges::sort(weights);  // as the model is built: the table, layer by layer, the head
+    for (const ValueId id : weights) {
+      add(id);
+    }
+    add_derived();
+    set_types();
+    add_notes();
+    return std::move(lowered_);
+  }
+
+ private:
+  bool is_left_out(std::string_view name) const {
+    return std::ranges::any_of(family_.left_out, [&](std::string_view part) { return name.starts_with(part); });
+  }
+
+  void add(ValueId id) {
+    const Value& value = model_.graph.value(id);
+    const StoredForm& form = model_.checkpoint->stored.at(value.name);
+    if (is_left_out(form.standard_name)) {
+      left_out_.push_back(value.name);
+      return;
+    }
+    auto name = find_gguf_name(family_, form.standard_name);
+    if (!name) {
+      throw Error(Kind::unsupported, "tensor {}: a gguf file of family {} has no place for it: llama.cpp runs {} only",
+                  value.name, family_.model_type, family_.checkpoint_class);
+    }
+    lowered_.tensors.push_back(with_context(fmt::format("tensor {}", value.name),
+                                            [&] { return store(*name, value.constant, form.neighbour_heads > 0); }));
+    lowered_.sources.push_back(id);
+  }
+
+  OutputTensor store(const OtherName& name, const EncodingPtr& encoding, bool is_in_order) const {
+    OutputTensor tensor{.name = name.name, .type = BlockType::f32, .shape = encoding->shape, .write = {}};
+    std::function<void(const EncodingPtr&, Sink&)> stream = stream_weight;
+    if (encoding->shape.size() < 2 || name.row->kind == NameRow::Kind::float_table) {
+      check_floats(*encoding);
+      stream = [](const EncodingPtr& weight, Sink& sink) { stream_as_floats(*weight, sink); };
+    } else {
+      tensor.type = get_type(*encoding);
+    }
+    const int64_t heads = is_in_order ? 0 : rotary_heads(name.row->kind);
+    tensor.write = [=](Sink& sink) {
+      stream(heads == 0 ? encoding : reorder_rows(encoding, heads, RowOrder::neighbours), sink);
+    };
+    return tensor;
+  }
+
+  static void check_floats(const Encoding& encoding) {
+    if (encoding.dense() == nullptr) {
+      throw Error(Kind::unsupported, "has encoding {}, llama.cpp reads this one as f32 only: leave it out of the pass",
+                  describe(encoding));
+    }
+  }
+
+  static BlockType get_type(const Encoding& encoding) {
+    const auto type = find_type(encoding);
+    if (!type || encoding.columns() % row(*type).elements != 0) {
+      throw Error(Kind::unsupported, "has encoding {}, gguf can hold {}", describe(encoding), kEncodings);
+    }
+    return *type;
+  }
+
+  /// In how many heads rows are to be reordered; 0: not at all.
+  int64_t rotary_heads(NameRow::Kind kind) const {
+    const JsonField config(document_, "");
+    switch (kind) {
+      case NameRow::Kind::query:
+        return read_heads(config).heads;
+      case NameRow::Kind::key:
+        return read_heads(config).kv_heads;
+      default:
+        return 0;
+    }
+  }
+
+  void add_derived() {
+    if (family_.derive == nullptr) {
+      return;
+    }
+    for (const DerivedTensor& derived : family_.derive(JsonField(document_, ""))) {
+      lowered_.tensors.push_back(
+          {.name = derived.name,
+           .type = BlockType::f32,
+           .shape = {std::ssize(derived.values)},
+           .write = [values = derived.values](Sink& sink) { sink.write(std::as_bytes(std::span(values))); }});
+      lowered_.sources.push_back(kNoValue);
+    }
+  }
+
+  void set_types() {
+    lowered_.metadata.set("general.file_type", file_type(lowered_.tensors));
+    lowered_.metadata.set("general.quantization_version", kQuantizationVersion);
+    for (const auto& [key, value] : model_.metadata) {
+      lowered_.metadata.set(key, value);
+    }
+  }
+
+  void add_notes() {
+    if (!left_out_.empty()) {
+      lowered_.notes.push_back(fmt::format("{} tensors left out, which llama.cpp computes nothing with: {} and so on",
+                                           left_out_.size(), left_out_.front()));
+    }
+    for (const LostRow& lost : family_.lost) {
+      if (const auto field = JsonField(document_, "").find(lost.config)) {
+        lowered_.notes.push_back(fmt::format("{} {} left out: {}", lost.config, field->value().dump(), lost.reason));
+      }
+    }
+  }
+
+  const Model& model_;
+  const FamilyRow& family_;
+  nlohmann::json document_;
+  LoweredFile lowered_;
+  std::vector<std::string> left_out_;
+};
+
+}  // namespace
+
+LoweredFile lower(const Model& model) {
+  (void)find_checkpoint_weights(model);
+  return Lowering(model, get_family(model.checkpoint->family)).lower();
+}
+
+}  // namespace terse::gguf

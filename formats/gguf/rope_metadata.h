@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <vector>
+
+#include "formats/config.h"
+#include "formats/gguf/family.h"
+
+namespace terse::gguf {
+
+// Rotary positions in metadata: rope.dimension_count, rope.freq_base, rope.scaling.*; Llama 3's scaling is a tensor,
+// rope_freqs.weight, by whose entries the frequencies of pairs are divided.
+
+/// Errors: unsupported for a scaling that llama.cpp's metadata cannot say.
+void write_rope(const RopeConfig& rope, int64_t head_size, ArchitectureKeys& keys);
+
+/// rope_freqs.weight where the scaling needs it.
+std::vector<DerivedTensor> rope_tensors(const RopeConfig& rope, int64_t head_size);
+
+/// Puts rope_theta and rope_scaling into `config`. Llama 3's parameters are told from the tensor's entries.
+/// Errors: unsupported for other scalings or entries.
+void read_rope(const File& file, const ArchitectureKeys& keys, int64_t head_size, nlohmann::ordered_json& config);
+
+}  // namespace terse::gguf
