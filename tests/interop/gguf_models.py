@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import shutil
 from dataclasses import dataclass
 
 import families
@@ -12,7 +13,6 @@ import tokenizer_zoo as zoo
 import torch
 import transformers
 from families import BERT_LIKE, ENCODER, FAMILIES, LLAMA_LIKE, Family
-from tokenizers import processors
 
 HIDDEN = ("last_hidden_state",)
 
@@ -44,7 +44,7 @@ MODELS = {
     "llama-untied": Model(llama(), "llama.model", "default"),
     "llama-linear": Model(llama(**LINEAR), "qwen2", "qwen2"),
     "llama3": Model(FAMILIES["llama3"], "llama3", "llama-bpe", spare=7),
-    "mistral": Model(Family("MistralConfig", "MistralForCausalLM", LLAMA_LIKE | dict(sliding_window=None)), "llama2", "default"),
+    "mistral": Model(Family("MistralConfig", "MistralForCausalLM", LLAMA_LIKE | dict(sliding_window=None)), "smollm", "smollm"),
     "gpt2": Model(GPT2, "gpt2", "gpt-2"),
     "bert": Model(BERT, "bert", "bert-bge"),
     "distilbert": Model(DISTILBERT, "bert", "bert-bge"),
@@ -54,21 +54,27 @@ MODELS = {
 
 @dataclass
 class Made:
-    """A folder, token ids to run it with, and PyTorch's output for them."""
+    """A folder, the same in f16, token ids to run it with, and PyTorch's output for them."""
 
     row: Model
     folder: pathlib.Path
+    half: pathlib.Path
     ids: np.ndarray
     expected: np.ndarray
 
 
 def make(name, folder):
+    """Writes a model's folder, and in it the folder `half`."""
     row = MODELS[name]
     size = write_tokenizer(row.tokenizer, folder) + row.spare
     model = build(name, row.family, size)
-    model.save_pretrained(folder)
     ids = np.random.default_rng(4).integers(5, size, (3, 13))
-    return Made(row, folder, ids, run_pytorch(model, row, ids))
+    expected = run_pytorch(model, row, ids)
+    model.save_pretrained(folder)
+    model.half().save_pretrained(folder / "half")
+    for file in folder.glob("tokenizer*"):
+        shutil.copy(file, folder / "half")
+    return Made(row, folder, folder / "half", ids, expected)
 
 
 def build(name, family, vocabulary):
@@ -90,14 +96,12 @@ SENTENCEPIECE = {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_t
 
 def write_tokenizer(name, folder):
     """Its files, as transformers writes them; the number of tokens."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     if name.endswith(".model"):
         zoo.sentencepiece_model(folder / "tokenizer", **zoo.SENTENCEPIECE[name.removesuffix(".model")])
         (folder / "tokenizer_config.json").write_text(json.dumps(SENTENCEPIECE))
         return zoo.sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model")).vocab_size()
     tokenizer = zoo.ZOO[name]()
-    if name == "llama2":
-        tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)])
     special = {"cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]", "pad_token": "[PAD]", "unk_token": "[UNK]"}
     if name != "bert":
         special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
@@ -113,3 +117,19 @@ def metadata(path):
 def tensors(path):
     """Every tensor: its type, shape and bytes."""
     return {t.name: (t.tensor_type.name, tuple(map(int, t.shape)), t.data) for t in gguf.GGUFReader(path).tensors}
+
+
+def dequantized(path, out):
+    """The same file with every tensor in f32, as gguf-py decodes blocks."""
+    reader = gguf.GGUFReader(path)
+    writer = gguf.GGUFWriter(out, reader.get_field("general.architecture").contents())
+    for field in reader.fields.values():
+        if not field.name.startswith("GGUF.") and field.name != "general.architecture":
+            writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=field.types[-1])
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, gguf.quants.dequantize(tensor.data, tensor.tensor_type))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return out

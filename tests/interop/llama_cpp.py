@@ -35,10 +35,15 @@ def in_child(task, model, **request):
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "out.npz"
         done = run([sys.executable, HERE / "llama_cpp_child.py", out], json.dumps(request))
-        assert done.returncode == 0, f"llama.cpp cannot {task} {model}: exit {done.returncode}\n{done.stderr[-4000:]}"
+        assert done.returncode == 0, f"llama.cpp cannot {task} {model}: exit {done.returncode}\n{complaints(done.stderr)}"
         with np.load(out) as saved:
             rows = [saved[f"{i}"] for i in range(len(saved.files))]
     return rows if task == "tokenize" else np.stack(rows)
+
+
+def complaints(stderr):
+    """What it said, without the listing of the file."""
+    return "\n".join(line for line in stderr.splitlines() if not line.startswith(("llama_model_loader: ", "print_info: ", "load_backend: ")))[-4000:]
 
 
 def convert(folder, out, dtype, tokens_as):
