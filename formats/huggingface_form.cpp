@@ -46,15 +46,18 @@ normalizers::Replace replace_literal(std::string_view text, std::string_view con
   return {.pattern = {.kind = TextPattern::Kind::literal, .text = std::string(text)}, .content = std::string(content)};
 }
 
+normalizers::Replace replace_pattern(std::string_view pattern, std::string_view content) {
+  return {.pattern = {.kind = TextPattern::Kind::regex, .text = std::string(pattern)}, .content = std::string(content)};
+}
+
 std::vector<Normalizer> split_normalizer(const normalizers::SentencePiece& whole) {
   std::vector<Normalizer> out;
   if (!whole.charsmap.empty()) {
     out.emplace_back(normalizers::Precompiled{whole.charsmap});
   }
-  if (whole.remove_extra_whitespaces) {
-    out.emplace_back(normalizers::Strip{});
-    out.emplace_back(
-        normalizers::Replace{.pattern = {.kind = TextPattern::Kind::regex, .text = " {2,}"}, .content = " "});
+  if (whole.remove_extra_whitespaces) {  // spaces only: Strip would take all white space
+    out.emplace_back(replace_pattern("\\A +| +\\z", ""));
+    out.emplace_back(replace_pattern(" {2,}", " "));
   }
   if (whole.add_dummy_prefix) {
     out.emplace_back(normalizers::Prepend{std::string(kSpace)});

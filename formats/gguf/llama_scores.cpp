@@ -49,25 +49,24 @@ uint64_t key_of(const Merge& merge) {
 
 }  // namespace
 
-std::optional<std::vector<float>> find_scores(const Vocabulary& vocabulary) {
+MergeScores scores_of_merges(const Vocabulary& vocabulary) {
   const std::vector<bool> is_piece = piece_flags(vocabulary);
   const std::vector<Merge> merges = used_merges(vocabulary, is_piece);
   std::unordered_set<uint64_t> known;
   // 0 for what nothing is merged to, then down by one a token: whole numbers that f32 holds.
-  std::vector<float> scores(vocabulary.tokens.size());
+  MergeScores out{.scores = std::vector<float>(vocabulary.tokens.size()), .exact = true};
   float last = 0;
   for (const Merge& merge : merges) {
-    float& score = scores[static_cast<size_t>(merge.merged)];
+    float& score = out.scores[static_cast<size_t>(merge.merged)];
     if (score == 0) {
       score = last -= 1;
-    } else if (score != last) {
-      return std::nullopt;
     }
+    out.exact = out.exact && score == last;
     known.insert(key_of(merge));
   }
-  const bool is_complete = std::ranges::all_of(possible_merges(vocabulary, is_piece),
+  out.exact = out.exact && std::ranges::all_of(possible_merges(vocabulary, is_piece),
                                                [&](const Merge& merge) { return known.contains(key_of(merge)); });
-  return is_complete ? std::optional(std::move(scores)) : std::nullopt;
+  return out;
 }
 
 }  // namespace terse::gguf

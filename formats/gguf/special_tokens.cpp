@@ -48,6 +48,9 @@ Ids ids_of(const Vocabulary& vocabulary, const TextSettings& settings, const Jso
   for (const SpecialTokenKey& row : kSpecialTokenKeys) {
     const std::string_view text = find_text(settings, row.name);
     std::optional<int64_t> id = text.empty() ? std::nullopt : find_token(vocabulary, text);
+    if (!id && row.name == "unk_token") {
+      id = vocabulary.unknown;
+    }
     if (!id) {
       id = find_config_id(config, row.name);
     }
@@ -79,6 +82,9 @@ void put_around(const Vocabulary& vocabulary, Ids& ids) {
       ids.emplace("eot_token", before->second);
     }
     ids["eos_token"] = *eos;
+    if (vocabulary.model == TokenizerModel::wordpiece) {  // which llama.cpp puts behind a text as what separates two
+      ids["sep_token"] = *eos;
+    }
   }
 }
 

@@ -87,6 +87,10 @@ void TokenList::set_scores(std::span<const float> values) {
 
 void TokenList::mark_words() {
   for (size_t id = 0; id < texts.size(); ++id) {
+    if (texts[id].starts_with("##\u2581")) {  // would look like the beginning of a word
+      texts[id] = fmt::format("[PAD{}]", id);
+      types[id] = kUnused;
+    }
     if (types[id] != kControl) {
       texts[id] = texts[id].starts_with("##") ? texts[id].substr(2) : "\u2581" + texts[id];
     }

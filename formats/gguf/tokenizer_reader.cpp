@@ -8,6 +8,7 @@
 #include "formats/error.h"
 #include "formats/gguf/pre_tokenizers.h"
 #include "formats/gguf/tokenizer_keys.h"
+#include "formats/huggingface_form.h"
 #include "formats/utf8_check.h"
 
 namespace terse::gguf {
@@ -156,6 +157,7 @@ Vocabulary::Merge read_merge(const std::string& text, size_t index, const Ids& i
 }
 
 void read_merges(const Metadata& metadata, Vocabulary& out) {
+  out.merges.clear();
   const auto* merges = find_values<std::string>(metadata, kMergesKey, "string");
   if (merges == nullptr) {
     throw Error(Kind::input, "metadata '{}' is missing: the tokenizer's model needs them", kMergesKey);
@@ -218,6 +220,10 @@ void read_sentencepiece(const Metadata& metadata, Vocabulary& out) {
       normalizers::SentencePiece{.charsmap = read_charsmap(metadata),
                                  .add_dummy_prefix = metadata.find_bool(kSpacePrefixKey).value_or(true),
                                  .remove_extra_whitespaces = metadata.find_bool(kExtraWhitespacesKey).value_or(false)}};
+  if (metadata.find_array(kMergesKey) != nullptr) {  // which llama.cpp does not look at; they are what scores stand for
+    out = huggingface_form(std::move(out));
+    read_merges(metadata, out);
+  }
 }
 
 void read_unigram(const Metadata& metadata, Vocabulary& out) {

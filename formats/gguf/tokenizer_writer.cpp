@@ -1,5 +1,6 @@
 #include "formats/gguf/tokenizer_writer.h"
 
+#include <algorithm>
 #include <array>
 
 #include "formats/error.h"
@@ -31,11 +32,22 @@ void set_merges(const Vocabulary& vocabulary, Metadata& metadata) {
   metadata.set(kMergesKey, MetadataArray{std::move(merges)});
 }
 
+[[noreturn]] void refuse_without_bytes() {
+  throw Error(
+      Kind::unsupported,
+      "a BPE of characters with no tokens for bytes, without which llama.cpp breaks down at the first unknown one");
+}
+
 void write_byte_level(const Vocabulary& vocabulary, TokenList tokens, Metadata& metadata) {
   if (!vocabulary.continuing_subword_prefix.empty() || !vocabulary.end_of_word_suffix.empty()) {
     throw Error(Kind::unsupported,
                 "the tokenizer marks parts of words with '{}', which GGUF cannot say, expected a byte-level BPE",
                 vocabulary.continuing_subword_prefix + vocabulary.end_of_word_suffix);
+  }
+  if (std::ranges::none_of(vocabulary.pre_tokenizers, [](const PreTokenizer& it) {
+        return std::holds_alternative<pre_tokenizers::ByteLevel>(it);
+      })) {
+    refuse_without_bytes();
   }
   set_model("gpt2", find_pre_tokenizer_name(vocabulary), metadata);
   set_tokens(std::move(tokens), metadata);
@@ -79,24 +91,24 @@ bool adds_space_prefix(const Vocabulary& vocabulary) {
   return prefix;
 }
 
+/// llama.cpp's `llama` merges by score. Merges by rank that scores cannot stand for are written as such if the way in
+/// which texts are cut has a name; else they stand beside scores that come near, and llama.cpp does not look at them.
 void write_character_bpe(const Vocabulary& vocabulary, TokenList tokens, Metadata& metadata) {
   const bool prefix = adds_space_prefix(vocabulary);
-  if (const auto scores = find_scores(vocabulary)) {
-    tokens.set_scores(*scores);
-    set_model("llama", "default", metadata);
-    set_scored_tokens(std::move(tokens), metadata);
-    metadata.set(kSpacePrefixKey, prefix);
+  const MergeScores merging = scores_of_merges(vocabulary);
+  if (!merging.exact && !prefix) {
+    set_model("gpt2", vocabulary.prefix.empty() ? "sarvam-moe" : "gemma4", metadata);
+    set_tokens(std::move(tokens), metadata);
+    set_merges(vocabulary, metadata);
     return;
   }
-  if (prefix) {
-    throw Error(
-        Kind::unsupported,
-        "the tokenizer's merges leave out some ways to make a token of two others, and it puts a space in front "
-        "of texts: llama.cpp knows no such tokenizer");
+  tokens.set_scores(merging.scores);
+  set_model("llama", "default", metadata);
+  set_scored_tokens(std::move(tokens), metadata);
+  metadata.set(kSpacePrefixKey, prefix);
+  if (!merging.exact) {
+    set_merges(vocabulary, metadata);
   }
-  set_model("gpt2", vocabulary.prefix.empty() ? "sarvam-moe" : "gemma4", metadata);
-  set_tokens(std::move(tokens), metadata);
-  set_merges(vocabulary, metadata);
 }
 
 void set_normalizer(const normalizers::SentencePiece& normalizer, Metadata& metadata) {
@@ -113,6 +125,9 @@ void set_normalizer(const normalizers::SentencePiece& normalizer, Metadata& meta
 
 void write_sentencepiece(const Vocabulary& vocabulary, TokenList tokens, Metadata& metadata) {
   const bool is_bpe = vocabulary.model == TokenizerModel::sentencepiece_bpe;
+  if (is_bpe && !vocabulary.byte_fallback) {
+    refuse_without_bytes();
+  }
   set_model(is_bpe ? "llama" : "t5", "default", metadata);
   set_scored_tokens(std::move(tokens), metadata);
   set_normalizer(std::get<normalizers::SentencePiece>(vocabulary.normalizers.front()), metadata);

@@ -25,9 +25,9 @@ def embeddings(model, ids, pooling="none"):
     return in_child("embeddings", model, ids=np.asarray(ids).tolist(), pooling=pooling)
 
 
-def tokenize(model, texts, special=True):
-    """Token ids of each text, with the tokens that the file says to add."""
-    return [row.tolist() for row in in_child("tokenize", model, texts=texts, special=special)]
+def tokenize(model, texts, special=True, control=False):
+    """Token ids of each text, with the tokens that the file says to add; with `control` those whose texts stand in a text count too."""
+    return [row.tolist() for row in in_child("tokenize", model, texts=texts, special=special, control=control)]
 
 
 def in_child(task, model, **request):
@@ -59,4 +59,4 @@ def home():
 
 
 def run(command, text=""):
-    return subprocess.run([str(word) for word in command], input=text, capture_output=True, text=True, timeout=120)
+    return subprocess.run([str(word) for word in command], input=text, capture_output=True, encoding="utf-8", errors="replace", timeout=120)

@@ -121,7 +121,7 @@ def tokenize(api, request):
     for text in request["texts"]:
         data = text.encode()
         room = (api.llama_token * (len(data) + 16))()
-        count = api.llama_tokenize(model.vocabulary, data, len(data), room, len(room), request["special"], False)
+        count = api.llama_tokenize(model.vocabulary, data, len(data), room, len(room), request["special"], request.get("control", False))
         yield np.array(room[:count], np.int64)
 
 
