@@ -25,32 +25,6 @@ float check_positive(const JsonField& field) {
   return number;
 }
 
-double positive(const JsonField& config, std::string_view key, double fallback) {
-  const auto field = config.find(key);
-  return field ? static_cast<double>(check_positive(*field)) : fallback;
-}
-
-/// The member of the first that has it.
-std::optional<JsonField> find_in(const JsonField& first, const JsonField& second, std::string_view key) {
-  auto found = first.find(key);
-  return found ? found : second.find(key);
-}
-
-void read_llama3(const JsonField& scaling, RopeConfig& rope) {
-  rope.low_frequency_factor = check_positive(scaling.get("low_freq_factor"));
-  rope.high_frequency_factor = check_positive(scaling.get("high_freq_factor"));
-  rope.original_positions = get_size(scaling, "original_max_position_embeddings");
-  if (rope.high_frequency_factor <= rope.low_frequency_factor) {
-    throw Error(Kind::input, "{}: high_freq_factor {} is not above low_freq_factor {}", scaling.where(),
-                rope.high_frequency_factor, rope.low_frequency_factor);
-  }
-}
-
-/// Transformers 4 called it `type` first.
-std::string scaling_type(const JsonField& scaling) {
-  return scaling.text_or("rope_type", scaling.text_or("type", "default"));
-}
-
 bool is_sliding(const JsonField& layer_type) {
   if (layer_type.text() == "sliding_attention") {
     return true;
@@ -80,6 +54,8 @@ float number_or(const JsonField& config, std::string_view key, float fallback) {
   return field ? check_number(*field) : fallback;
 }
 
+float get_positive(const JsonField& config, std::string_view key) { return check_positive(config.get(key)); }
+
 float positive_or(const JsonField& config, std::string_view key, float fallback) {
   const auto field = config.find(key);
   return field ? check_positive(*field) : fallback;
@@ -105,27 +81,6 @@ HeadSizes read_heads(const JsonField& config) {
   sizes.head_size =
       head_size ? head_size->whole(1, kGreatestSize) : read_head_size(config, "hidden_size", "num_attention_heads");
   return sizes;
-}
-
-RopeConfig read_rope(const JsonField& config, double default_theta) {
-  auto scaling = config.find("rope_parameters");
-  scaling = scaling ? scaling : config.find("rope_scaling");
-  const JsonField& first = scaling ? *scaling : config;
-  RopeConfig rope{.where = first.where(), .theta = default_theta};
-  if (const auto theta = find_in(first, config, "rope_theta")) {
-    rope.theta = check_positive(*theta);
-  }
-  if (const auto share = find_in(first, config, "partial_rotary_factor")) {
-    rope.rotated_share = check_positive(*share);
-  }
-  if (scaling) {
-    rope.type = scaling_type(*scaling);
-    rope.factor = positive(*scaling, "factor", 1);
-  }
-  if (rope.type == "llama3") {
-    read_llama3(*scaling, rope);
-  }
-  return rope;
 }
 
 std::vector<int64_t> read_windows(const JsonField& config, int64_t layers, int64_t absent) {

@@ -26,6 +26,7 @@ int64_t get_layers(const JsonField& config, std::string_view key);
 /// A number that fits f32.
 float number_or(const JsonField& config, std::string_view key, float fallback);
 /// A number above 0, not infinite.
+float get_positive(const JsonField& config, std::string_view key);
 float positive_or(const JsonField& config, std::string_view key, float fallback);
 
 /// The dimensions of a head: hidden_key / heads_key, which must be whole.
@@ -37,18 +38,6 @@ struct HeadSizes {
 
 /// num_attention_heads; num_key_value_heads, absent: as many; head_dim, absent: hidden_size / heads.
 HeadSizes read_heads(const JsonField& config);
-
-/// Rotary positions: `rope_parameters` of transformers 5, or `rope_theta`, `rope_scaling`, `partial_rotary_factor`.
-struct RopeConfig {
-  std::string type = "default";  ///< of the scaling
-  std::string where;             ///< the key that says so, for errors
-  double theta = 10000;
-  double rotated_share = 1;  ///< of a head's dimensions
-  double factor = 1;         ///< how much longer sequences are than those that were trained on
-  double low_frequency_factor = 1, high_frequency_factor = 4;  ///< llama3 alone
-  int64_t original_positions = 0;                              ///< llama3 alone
-};
-RopeConfig read_rope(const JsonField& config, double default_theta = 10000);
 
 /// The attention window of each layer by `layer_types`, `sliding_window`, `use_sliding_window`; 0: it sees everything.
 /// Without layer_types all layers have the window. `absent`: the window if there is no such key; null is none.

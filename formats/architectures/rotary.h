@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "formats/architectures/op_builder.h"
-#include "formats/config.h"
+#include "formats/rope_config.h"
 
 namespace terse::architectures {
 
@@ -18,6 +18,9 @@ struct RotaryTraits {
   std::vector<float> frequencies;  ///< radians a token, of each pair; twice as many dimensions of a head are turned
   float scale = 1;                 ///< of the sines and cosines
   Pairs pairs = Pairs::halves;
+  int64_t short_tokens = 0;             ///< longer sequences may have other frequencies, for all of their tokens:
+  std::vector<float> long_frequencies;  ///< these, unless there are none,
+  float growth = 0;  ///< or those that stretch waves, the longest by this share for each further token
 };
 
 /// Traits by what config.json says. Error unsupported for a type of scaling that this version does not know.

@@ -4,7 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <vector>
 
-#include "formats/config.h"
+#include "formats/rope_config.h"
 #include "formats/gguf/family.h"
 
 namespace terse::gguf {

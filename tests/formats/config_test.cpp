@@ -47,29 +47,6 @@ TEST_SUITE("formats/config") {
     }
   }
 
-  TEST_CASE("rotary positions are read in the dialects of transformers 4 and 5") {
-    const struct {
-      std::string_view text, type;
-      double theta, factor, share;
-    } rows[] = {
-        {R"({})", "default", 10000, 1, 1},
-        {R"({"rope_theta": 5e5, "rope_scaling": null, "partial_rotary_factor": 0.5})", "default", 5e5, 1, 0.5},
-        {R"({"rope_theta": 5e5, "rope_scaling": {"type": "linear", "factor": 4}})", "linear", 5e5, 4, 1},
-        {R"({"rope_theta": 5e5, "rope_scaling": {"rope_type": "linear", "type": "su", "factor": 4}})", "linear", 5e5, 4,
-         1},
-        {R"({"rope_parameters": {"rope_theta": 5e5, "rope_type": "linear", "factor": 4, "partial_rotary_factor": 0.5}})",
-         "linear", 5e5, 4, 0.5},
-    };
-    for (const auto& row : rows) {
-      CAPTURE(row.text);
-      const RopeConfig rope = read_rope(Config(row.text).root());
-      CHECK(rope.type == row.type);
-      CHECK(rope.theta == row.theta);
-      CHECK(rope.factor == row.factor);
-      CHECK(rope.rotated_share == row.share);
-    }
-  }
-
   TEST_CASE("windows are those of the layers that slide") {
     const struct {
       std::string_view text;
@@ -94,7 +71,6 @@ TEST_SUITE("formats/config") {
 
   TEST_CASE("a hostile configuration is an error that names key, found and expected") {
     const auto heads = [](const JsonField& config) { read_heads(config); };
-    const auto rope = [](const JsonField& config) { read_rope(config); };
     const auto windows = [](const JsonField& config) { read_windows(config, 2); };
     const auto layers = [](const JsonField& config) { get_layers(config, "n"); };
     const auto epsilon = [](const JsonField& config) { positive_or(config, "eps", 1); };
@@ -114,8 +90,6 @@ TEST_SUITE("formats/config") {
         {R"({"n": 18446744073709551615})", layers, "n: 18446744073709551615 is not from 1 to 4096"},
         {R"({"eps": -1e-5})", epsilon, "eps: -1e-05 is not above 0"},
         {R"({"eps": 1e300})", epsilon, "eps: 1e+300 is no number that f32 holds"},
-        {R"({"rope_theta": 0})", rope, "rope_theta: 0 is not above 0"},
-        {R"({"rope_scaling": {"rope_type": "llama3"}})", rope, "rope_scaling: 'low_freq_factor' is missing"},
         {R"({"layer_types": ["full_attention"]})", windows,
          "layer_types has 1 entries, expected one for each of 2 layers"},
         {R"({"layer_types": ["full_attention", "sliding_attention"]})", windows,
