@@ -1,6 +1,5 @@
 #include "formats/architectures/attention.h"
 
-#include <cassert>
 #include <cmath>
 
 namespace terse::architectures {
@@ -31,6 +30,13 @@ AttentionOutputs as_one_operator(OpBuilder& builder, const AttentionTraits& trai
   return {.context = outputs[0], .present_key = outputs[1], .present_value = outputs[2]};
 }
 
+/// [batch, tokens, kv_heads * size] as [batch, kv_heads, tokens, size], behind those of earlier tokens.
+ValueId with_past(OpBuilder& builder, const AttentionTraits& traits, ValueId x, ValueId past) {
+  const ValueId split = builder.reshape(x, {0, 0, traits.kv_heads, traits.head_size});
+  const ValueId now = builder.transpose(split, {0, 2, 1, 3});
+  return past == kNoValue ? now : builder.op("Concat", {past, now}, {{.name = "axis", .value = int64_t{2}}});
+}
+
 /// [batch, tokens, kv_heads * group * size] as [batch, kv_heads, group, tokens, size].
 ValueId split_heads(OpBuilder& builder, const AttentionTraits& traits, ValueId x, int64_t group) {
   const ValueId split = builder.reshape(x, {0, 0, traits.kv_heads, group, traits.head_size});
@@ -38,11 +44,13 @@ ValueId split_heads(OpBuilder& builder, const AttentionTraits& traits, ValueId x
 }
 
 AttentionOutputs spelled_out(OpBuilder& builder, const AttentionTraits& traits, const AttentionInputs& in) {
-  assert(in.past_key == kNoValue);
   const int64_t group = traits.heads / traits.kv_heads;
   const ValueId q = split_heads(builder, traits, in.q, group);
-  const ValueId k = builder.transpose(split_heads(builder, traits, in.k, 1), {0, 1, 2, 4, 3});
-  const ValueId v = split_heads(builder, traits, in.v, 1);
+  const ValueId keys = with_past(builder, traits, in.k, in.past_key);
+  const ValueId values = with_past(builder, traits, in.v, in.past_value);
+  const ValueId one_each = builder.ints({2});
+  const ValueId k = builder.op("Unsqueeze", {builder.transpose(keys, {0, 1, 3, 2}), one_each});
+  const ValueId v = builder.op("Unsqueeze", {values, one_each});
   const float scale = traits.scale.value_or(1 / std::sqrt(static_cast<float>(traits.head_size)));
   ValueId scores = builder.op("MatMul", {builder.mul(q, builder.scalar(scale / traits.softcap)), k});
   scores = builder.mul(builder.op("Tanh", {scores}), builder.scalar(traits.softcap));
@@ -51,7 +59,9 @@ AttentionOutputs spelled_out(OpBuilder& builder, const AttentionTraits& traits, 
   }
   const ValueId shares = builder.op("Softmax", {scores}, {{.name = "axis", .value = int64_t{-1}}});
   const ValueId context = builder.transpose(builder.op("MatMul", {shares, v}), {0, 3, 1, 2, 4});
-  return {.context = builder.reshape(context, {0, 0, traits.heads * traits.head_size})};
+  return {.context = builder.reshape(context, {0, 0, traits.heads * traits.head_size}),
+          .present_key = keys,
+          .present_value = values};
 }
 
 }  // namespace

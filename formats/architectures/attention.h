@@ -35,7 +35,7 @@ struct AttentionOutputs {
 /// softmax(scale * q k^T + bias) v. Order::causal need not be in the bias, a window must be.
 ///
 /// One operator, except with a soft cap: ONNX's Attention caps the scores after the mask was added, onnxruntime's
-/// before; spelled out there is no doubt. Then Order::causal must be in the bias, and there is no past.
+/// before; spelled out there is no doubt. Then Order::causal must be in the bias.
 AttentionOutputs attention(OpBuilder& builder, const AttentionTraits& traits, const AttentionInputs& inputs);
 
 }  // namespace terse::architectures

@@ -68,16 +68,30 @@ ValueId Blocks::embedding(ValueId indices, std::string_view name, const Size& ro
   return builder_->op("Gather", {weight("weight", {rows, width}), indices});
 }
 
-ValueId Blocks::feed_forward(ValueId x, const FeedForwardTraits& t) {
-  const auto widen = [&](std::string_view name) {
-    return linear(x, name, {.out = t.inner, .in = t.width, .bias = t.bias, .stored = t.stored});
+ValueId Blocks::inner_of(ValueId x, const FeedForwardTraits& t) {
+  const auto widen = [&](std::string_view name, const Size& out) {
+    return linear(x, name, {.out = out, .in = t.width, .bias = t.bias, .stored = t.stored});
   };
-  ValueId inner = activation(*builder_, t.activation, widen(t.gate.empty() ? t.up : t.gate));
-  if (!t.gate.empty()) {
-    inner = builder_->mul(inner, widen(t.up));
+  if (!t.gate_up.empty()) {
+    const int64_t inner = t.inner.value;
+    const ValueId both = widen(t.gate_up, {2 * inner, t.inner.key});
+    const auto halves =
+        builder_->op_n("Split", {both, builder_->ints({inner, inner})}, 2, {{.name = "axis", .value = int64_t{-1}}});
+    return builder_->mul(activation(*builder_, t.activation, halves[0]), halves[1]);
   }
-  return linear(inner, t.down, {.out = t.width, .in = t.inner, .bias = t.bias, .stored = t.stored});
+  const ValueId inner = activation(*builder_, t.activation, widen(t.gate.empty() ? t.up : t.gate, t.inner));
+  return t.gate.empty() ? inner : builder_->mul(inner, widen(t.up, t.inner));
 }
+
+ValueId Blocks::feed_forward(ValueId x, const FeedForwardTraits& t) {
+  return linear(inner_of(x, t), t.down, {.out = t.width, .in = t.inner, .bias = t.bias, .stored = t.stored});
+}
+
+ValueId Blocks::soft_cap(ValueId x, float cap) {
+  return cap == 0 ? x : scale(builder_->op("Tanh", {scale(x, 1 / cap)}), cap);
+}
+
+ValueId Blocks::scale(ValueId x, float factor) { return factor == 1 ? x : builder_->mul(x, builder_->scalar(factor)); }
 
 ValueId Blocks::head_weight(const HeadWeightTraits& t) {
   const Tensor* own = weights_->find(t.name);

@@ -38,7 +38,8 @@ struct NormTraits {
 
 /// down(activation(up(x))), or with a gate down(activation(gate(x)) * up(x)).
 struct FeedForwardTraits {
-  std::string_view gate;  ///< name of the linear; empty: none
+  std::string_view gate_up;  ///< name of a linear that is both, gate's rows first; empty: none
+  std::string_view gate;     ///< empty: none
   std::string_view up, down;
   std::string_view activation;  ///< see activations.h
   Size width, inner;
@@ -81,11 +82,18 @@ class Blocks {
 
   ValueId feed_forward(ValueId x, const FeedForwardTraits& traits);
 
+  /// cap * tanh(x / cap); x itself if the cap is 0.
+  ValueId soft_cap(ValueId x, float cap);
+
+  /// x * factor; x itself if it is 1.
+  ValueId scale(ValueId x, float factor);
+
   /// The table, or the head's own tensor: if the model does not tie them, or if the checkpoint has one that differs
   /// from the table (a wrong configuration; transformers reads it so too).
   ValueId head_weight(const HeadWeightTraits& traits);
 
  private:
+  ValueId inner_of(ValueId x, const FeedForwardTraits& traits);
   ValueId bias(const Size& size, Bias bias);
 
   OpBuilder* builder_;

@@ -1,9 +1,11 @@
 #include "formats/architectures/decoder.h"
 
+#include <fmt/format.h>
+
 #include <map>
 
+#include "formats/architectures/decoder_head.h"
 #include "formats/architectures/masks.h"
-#include "formats/error.h"
 
 namespace terse::architectures {
 namespace {
@@ -27,7 +29,8 @@ class DecoderBuilder {
     for (size_t layer = 0; layer < traits_.layers.size(); ++layer) {
       x = add_layer(layer, x);
     }
-    add_head(head, norm(x, traits_.names.final_norm));
+    const ValueId last = norm(x, traits_.names.final_norm);
+    add_decoder_head(blocks_, traits_, head, {.ids = ids_, .table = table_, .hidden = last});
     add_present();
     return std::move(graph_);
   }
@@ -51,8 +54,9 @@ class DecoderBuilder {
   }
 
   ValueId embed() {
-    const ValueId tokens = blocks_.embedding(ids_, traits_.names.tokens, traits_.vocabulary, traits_.hidden);
+    ValueId tokens = blocks_.embedding(ids_, traits_.names.tokens, traits_.vocabulary, traits_.hidden);
     table_ = builder_.graph().main.nodes.back().inputs.front();
+    tokens = blocks_.scale(tokens, traits_.embedding_scale);
     if (positions_ == kNoValue) {
       positions_ = counted_positions(builder_, ids_);
     }
@@ -74,18 +78,43 @@ class DecoderBuilder {
 
   ValueId add_layer(size_t layer, ValueId x) {
     const OpBuilder::Scope scope(builder_, fmt::format("{}.{}", traits_.names.layer, layer));
-    x = builder_.add(x, attend(layer, norm(x, traits_.names.attention_norm)));
-    return builder_.add(x, feed_forward(layer, norm(x, traits_.names.feed_forward_norm)));
+    const DecoderNames& names = traits_.names;
+    const ValueId normed = norm(x, names.attention_norm);
+    const ValueId attended = branch(attend(layer, normed), names.after_attention_norm);
+    if (names.feed_forward_norm.empty()) {
+      const ValueId both = builder_.add(attended, branch(feed_forward(layer, normed), names.after_feed_forward_norm));
+      return builder_.add(both, x);
+    }
+    x = builder_.add(x, attended);
+    const ValueId fed = feed_forward(layer, norm(x, names.feed_forward_norm));
+    return builder_.add(x, branch(fed, names.after_feed_forward_norm));
+  }
+
+  /// What is added to the residual.
+  ValueId branch(ValueId x, std::string_view after_norm) {
+    return blocks_.scale(after_norm.empty() ? x : norm(x, after_norm), traits_.residual_scale);
+  }
+
+  /// [batch, tokens, heads * head_size], each head normalised.
+  ValueId head_norm(ValueId x, std::string_view name, int64_t heads, int64_t head_size) {
+    if (name.empty()) {
+      return x;
+    }
+    const ValueId split = builder_.reshape(x, {0, 0, heads, head_size});
+    const NormTraits norm = {.kind = traits_.norm, .width = {head_size, "head_dim"}, .epsilon = traits_.epsilon};
+    return builder_.reshape(blocks_.norm(split, name, norm), {0, 0, heads * head_size});
   }
 
   ValueId attend(size_t layer, ValueId x) {
     const AttentionTraits& sizes = traits_.layers[layer].attention;
     AttentionInputs in = project(sizes, x);
+    in.q = head_norm(in.q, traits_.names.q_norm, sizes.heads, sizes.head_size);
+    in.k = head_norm(in.k, traits_.names.k_norm, sizes.kv_heads, sizes.head_size);
     if (traits_.rotary) {
       in.q = rotate(builder_, in.q, sizes.heads, *traits_.rotary, tables_);
       in.k = rotate(builder_, in.k, sizes.kv_heads, *traits_.rotary, tables_);
     }
-    in.bias = bias(traits_.layers[layer].window);
+    in.bias = bias(traits_.layers[layer]);
     if (has_cache_) {
       in.past_key = past_[layer].key;
       in.past_value = past_[layer].value;
@@ -119,22 +148,25 @@ class DecoderBuilder {
     return {.q = parts[0], .k = parts[1], .v = parts[2]};
   }
 
-  /// Layers with the same window share their bias.
-  ValueId bias(int64_t window) {
-    const auto found = biases_.find(window);
+  /// Layers with the same window share their bias. See attention for what must be in it.
+  ValueId bias(const DecoderLayer& layer) {
+    const bool is_causal = layer.window > 0 || layer.attention.softcap > 0;
+    const std::pair kind(layer.window, is_causal);
+    const auto found = biases_.find(kind);
     if (found != biases_.end()) {
       return found->second;
     }
     const Visibility visibility = {.attention_mask = mask_,
                                    .queries = builder_.dimension(ids_, 1),
                                    .keys = builder_.dimension(mask_, 1),
-                                   .order = window > 0 ? Order::causal : Order::any,
-                                   .window = window};
-    return biases_[window] = attention_bias(builder_, visibility);
+                                   .order = is_causal ? Order::causal : Order::any,
+                                   .window = layer.window};
+    return biases_[kind] = attention_bias(builder_, visibility);
   }
 
   ValueId feed_forward(size_t layer, ValueId x) {
-    return blocks_.feed_forward(x, {.gate = traits_.names.gate,
+    return blocks_.feed_forward(x, {.gate_up = traits_.names.gate_up,
+                                    .gate = traits_.names.gate,
                                     .up = traits_.names.up,
                                     .down = traits_.names.down,
                                     .activation = traits_.activation,
@@ -142,48 +174,6 @@ class DecoderBuilder {
                                     .inner = {traits_.layers[layer].inner, traits_.keys.inner},
                                     .bias = traits_.feed_forward_bias,
                                     .stored = traits_.stored});
-  }
-
-  void add_head(Head head, ValueId x) {
-    switch (head) {
-      case Head::causal_lm:
-        builder_.output("logits", builder_.linear(x, head_weight()), DType::f32,
-                        {kBatch, kSequence, {.size = traits_.vocabulary.value}});
-        return;
-      case Head::sequence_classification:
-        builder_.output("logits",
-                        blocks_.linear(last_token(x), traits_.names.classifier,
-                                       {.out = traits_.labels, .in = traits_.hidden, .bias = Bias::none}),
-                        DType::f32, {kBatch, {.size = traits_.labels.value}});
-        return;
-      case Head::features:
-        builder_.output("last_hidden_state", x, DType::f32, {kBatch, kSequence, {.size = traits_.hidden.value}});
-        return;
-      default:
-        throw Error(Kind::internal, "a decoder has no such head");
-    }
-  }
-
-  /// A checkpoint without a head of its own shares the table, whatever its configuration says.
-  ValueId head_weight() {
-    const std::string name = fmt::format("{}.weight", traits_.names.head);
-    const bool is_tied = traits_.is_tied || !blocks_.weights().has(name);
-    const auto tie = is_tied ? Tie::by_default : Tie::never;
-    return blocks_.head_weight(
-        {.name = name, .table = table_, .vocabulary = traits_.vocabulary, .width = traits_.hidden, .tie = tie});
-  }
-
-  /// [batch, tokens, hidden] at each sequence's last token that is no padding, [batch, hidden].
-  ValueId last_token(ValueId x) {
-    const ValueId is_last = builder_.integer(-1);
-    if (!traits_.padding) {
-      return builder_.op("Gather", {x, is_last}, {{.name = "axis", .value = int64_t{1}}});
-    }
-    const ValueId is_padding = builder_.op("Equal", {ids_, builder_.integer(*traits_.padding)});
-    const ValueId is_token = builder_.cast(builder_.op("Not", {is_padding}), DType::i64);
-    const ValueId places = builder_.mul(counted_positions(builder_, ids_), is_token);
-    const ValueId last = builder_.op("ReduceMax", {places, builder_.ints({1})});
-    return builder_.op("GatherND", {x, last}, {{.name = "batch_dims", .value = int64_t{1}}});
   }
 
   void add_present() {
@@ -207,7 +197,7 @@ class DecoderBuilder {
   ValueId ids_ = kNoValue, mask_ = kNoValue, positions_ = kNoValue;
   ValueId table_ = kNoValue;  ///< of the token embeddings
   RotaryTables tables_;
-  std::map<int64_t, ValueId> biases_;  ///< of attention, by window
+  std::map<std::pair<int64_t, bool>, ValueId> biases_;  ///< of attention, by window and whether they are causal
   std::vector<KeyValue> past_, present_;
 };
 

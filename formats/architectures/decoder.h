@@ -18,11 +18,14 @@ struct DecoderNames {
   std::string_view tokens = "model.embed_tokens";
   std::string_view positions;  ///< learned ones
   std::string_view layer = "model.layers";
-  std::string_view attention_norm = "input_layernorm";
+  std::string_view attention_norm = "input_layernorm", after_attention_norm;
   std::string_view q = "self_attn.q_proj", k = "self_attn.k_proj", v = "self_attn.v_proj";
-  std::string_view qkv;  ///< all three in one, rows in this order: then q, k, v are not read
+  std::string_view qkv;             ///< all three in one, rows in this order: then q, k, v are not read
+  std::string_view q_norm, k_norm;  ///< of each head, in front of its rotation
   std::string_view attention_output = "self_attn.o_proj";
-  std::string_view feed_forward_norm = "post_attention_layernorm";
+  /// Without a norm of its own the feed-forward reads what attention reads, and both are added in one step.
+  std::string_view feed_forward_norm = "post_attention_layernorm", after_feed_forward_norm;
+  std::string_view gate_up;  ///< both in one, gate's rows first: then gate and up are not read
   std::string_view gate = "mlp.gate_proj", up = "mlp.up_proj", down = "mlp.down_proj";
   std::string_view final_norm = "model.norm";
   std::string_view head = "lm_head", classifier = "score";
@@ -43,7 +46,7 @@ struct DecoderLayer {
 };
 
 /// A decoder: tokens (and learned positions) -> layers of norm, attention, norm, feed-forward, each half with a
-/// residual -> norm -> head. A family is a set of these traits.
+/// residual -> norm -> head. Further norms and factors are those of some families. A family is a set of these traits.
 struct DecoderTraits {
   DecoderNames names;
   DecoderKeys keys;
@@ -57,7 +60,11 @@ struct DecoderTraits {
   float epsilon = 1e-6F;
   std::string activation = "silu";
 
+  float embedding_scale = 1, residual_scale = 1;  ///< of the tokens' rows; of what each half adds
+  float logits_scale = 1, logits_soft_cap = 0;    ///< see Blocks::soft_cap
+
   Bias qkv_bias = Bias::none, attention_output_bias = Bias::none, feed_forward_bias = Bias::none;
+  Bias head_bias = Bias::none;
   Stored stored = Stored::out_in;  ///< the layers' linears
   bool is_tied = false;            ///< the head's weight is the tokens' table
 

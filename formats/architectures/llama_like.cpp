@@ -1,5 +1,7 @@
 #include "formats/architectures/llama_like.h"
 
+#include <algorithm>
+
 #include "formats/config.h"
 
 namespace terse::architectures {
@@ -8,7 +10,17 @@ Bias bias_if(const JsonField& config, std::string_view key) {
   return config.flag_or(key, false) ? Bias::always : Bias::none;
 }
 
-DecoderTraits read_llama_like(const JsonField& config) {
+std::vector<int64_t> read_late_windows(const JsonField& config, int64_t layers) {
+  if (!config.flag_or("use_sliding_window", false)) {
+    return std::vector<int64_t>(static_cast<size_t>(layers), 0);
+  }
+  std::vector<int64_t> windows = read_windows(config, layers);
+  const int64_t first = config.find("layer_types") ? 0 : config.get("max_window_layers").whole(0, kMostLayers);
+  std::fill_n(windows.begin(), std::min(first, layers), 0);
+  return windows;
+}
+
+DecoderTraits read_llama_like(const JsonField& config, const RopeDefaults& defaults) {
   DecoderTraits traits;
   traits.vocabulary = {get_size(config, "vocab_size"), "vocab_size"};
   traits.hidden = {get_size(config, "hidden_size"), "hidden_size"};
@@ -17,7 +29,7 @@ DecoderTraits read_llama_like(const JsonField& config) {
       .attention = {.heads = heads.heads, .kv_heads = heads.kv_heads, .head_size = heads.head_size},
       .inner = get_size(config, "intermediate_size")};
   traits.layers.assign(static_cast<size_t>(get_layers(config, "num_hidden_layers")), layer);
-  traits.rotary = rotary_traits(read_rope(config), heads.head_size);
+  traits.rotary = rotary_traits(read_rope(config, defaults), heads.head_size);
   traits.epsilon = positive_or(config, "rms_norm_eps", 1e-6F);
   traits.activation = config.text_or("hidden_act", "silu");
   traits.is_tied = config.flag_or("tie_word_embeddings", false);

@@ -42,22 +42,21 @@ struct CacheSizes {
   int64_t layers = 0, heads = 0, kv_heads = 0, head_size = 0;
 };
 
-int64_t query_heads(const Graph& graph, ValueId past) {
+/// Attention that is spelled out says no number of heads: the families that have it say it by this key.
+int64_t query_heads(const Graph& graph, ValueId past, const nlohmann::json& config) {
   constexpr size_t kPast = 4;
   const auto reads = [&](const Node& node) { return node.is("Attention") && node.input(kPast) == past; };
   const auto found = std::ranges::find_if(graph.main.nodes, reads);
-  if (found == graph.main.nodes.end()) {
-    throw Error(Kind::unsupported, "input '{}' is read by no Attention", graph.value(past).name);
-  }
-  return found->get_int("q_num_heads", 0);
+  return found == graph.main.nodes.end() ? JsonField(config, "").get("num_attention_heads").whole(1, INT32_MAX)
+                                         : found->get_int("q_num_heads", 0);
 }
 
 /// onnxruntime-genai wants to hear of one size for all layers.
-CacheSizes cache_sizes(const Graph& graph) {
+CacheSizes cache_sizes(const Graph& graph, const nlohmann::json& config) {
   CacheSizes sizes;
   for (ValueId past = past_key(graph, 0); past != kNoValue; past = past_key(graph, ++sizes.layers)) {
     const std::vector<Dimension>& shape = *graph.value(past).type->shape;
-    const int64_t heads = query_heads(graph, past);
+    const int64_t heads = query_heads(graph, past, config);
     const bool is_new =
         sizes.kv_heads != shape.at(1).size || sizes.head_size != shape.at(3).size || sizes.heads != heads;
     if (sizes.layers > 0 && is_new) {
@@ -184,7 +183,7 @@ std::string genai_config(const Model& model, std::string_view filename) {
   const Configs configs = read_configs(*model.checkpoint);
   Json json;
   json["context_length"] = context_length(configs);
-  json["decoder"] = decoder_json(model, cache_sizes(model.graph), filename);
+  json["decoder"] = decoder_json(model, cache_sizes(model.graph, configs.model), filename);
   add_tokens(json, configs);
   json["type"] = type_of(*model.checkpoint);
   json["vocab_size"] = vocabulary_size(model.graph);

@@ -11,7 +11,10 @@ import families
 from runtimes import compress, relative_error, run_onnxruntime, terse
 from test_folders import arrays, run_terse, run_transformers
 
-FAMILIES = ["llama", "llama3", "mistral", "gpt2", "bert", "distilbert", "t5", "t5-gated"]
+FAMILIES = [
+    "llama", "llama3", "mistral", "phi", "phi3", "gemma", "gemma2", "granite", "gpt2", "gpt_neo", "gptj",
+    "bert", "distilbert", "albert", "electra", "electra-generator", "mobilebert", "t5", "t5-gated",
+]  # fmt: skip
 # GPT-2's linears are Conv1D modules, which compressed-tensors does not know; T5's weights are initialised by transformers where codes would be.
 WITHOUT_CODES = ["gpt2", "t5", "t5-gated"]
 COLUMNS = ["`terse run`", "ONNX", "int8 ONNX", "int4 ONNX", "folder", "int4 folder"]

@@ -162,6 +162,34 @@ TEST_SUITE("formats/architectures/decoder") {
           "model.layers.0.mlp.gate_proj.bias, model.layers.0.mlp.up_proj.bias");
   }
 
+  TEST_CASE("projections may be one tensor, and norms stand behind both halves") {
+    Checkpoint fused;
+    fused.config["model_type"] = "phi3";
+    fused.config["architectures"] = {"Phi3ForCausalLM"};
+    std::erase_if(fused.shapes, [](const auto& entry) { return entry.first.find("_proj") != std::string::npos; });
+    CHECK(fused.message() ==
+          "tensors are missing: model.layers.0.mlp.down_proj.weight, model.layers.0.mlp.gate_up_proj.weight, "
+          "model.layers.0.self_attn.o_proj.weight, model.layers.0.self_attn.qkv_proj.weight");
+    Checkpoint normed;
+    normed.config["model_type"] = "gemma2";
+    normed.config["architectures"] = {"Gemma2ForCausalLM"};
+    CHECK(normed.message() ==
+          "tensors are missing: model.layers.0.post_feedforward_layernorm.weight, "
+          "model.layers.0.pre_feedforward_layernorm.weight");
+  }
+
+  TEST_CASE("scores with a soft cap are spelled out, with a cache too") {
+    Checkpoint checkpoint;
+    checkpoint.config["model_type"] = "gemma2";
+    checkpoint.config["architectures"] = {"Gemma2ForCausalLM"};
+    checkpoint.shapes["model.layers.0.post_feedforward_layernorm.weight"] = {8};
+    checkpoint.shapes["model.layers.0.pre_feedforward_layernorm.weight"] = {8};
+    const Model model = checkpoint.open({.cache = KeyValueCache::inputs_and_outputs});
+    CHECK(names(model.graph, model.graph.main.outputs) == "logits present.0.key present.0.value");
+    CHECK(std::ranges::count(model.graph.main.nodes, "Attention", &Node::op_type) == 0);
+    CHECK(std::ranges::count(model.graph.main.nodes, "Tanh", &Node::op_type) == 2);
+  }
+
   TEST_CASE("buffers that old files carry are left out, other tensors are not") {
     Checkpoint checkpoint;
     checkpoint.shapes["model.layers.0.self_attn.rotary_emb.inv_freq"] = {1};
@@ -192,9 +220,9 @@ TEST_SUITE("formats/architectures/decoder") {
          "config.json: architectures: 'LlamaForTea' is none of family llama's that this version knows: "
          "LlamaForCausalLM, LlamaForSequenceClassification, LlamaModel"},
         {"rope_scaling",
-         {{"rope_type", "yarn"}},
-         "config.json: rope_scaling: 'yarn' is no scaling of rotary positions that this version knows: default, "
-         "linear, llama3"},
+         {{"rope_type", "spiral"}},
+         "config.json: rope_scaling: 'spiral' is no scaling of rotary positions that this version knows: default, "
+         "dynamic, linear, llama3, longrope, yarn"},
         {"head_dim", 3, "config.json: rotary positions turn 3 of a head's 3 dimensions, expected an even number"},
     };
     for (const auto& row : rows) {
