@@ -45,6 +45,20 @@ void dispatch_float(DType dtype, Body&& body) {
   }
 }
 
+/// Numbers one after another, at any alignment.
+template <typename T>
+void decode_run(const std::byte* data, std::span<float> out) {
+  if constexpr (sizeof(T) == 2) {
+    if (reinterpret_cast<uintptr_t>(data) % alignof(T) == 0) {
+      to_float(std::span(reinterpret_cast<const T*>(data), out.size()), out);
+      return;
+    }
+  }
+  for (size_t i = 0; i < out.size(); ++i) {
+    out[i] = load<T>(data, static_cast<int64_t>(i));
+  }
+}
+
 /// Rows [first, first + count) of a matrix that is stored column by column.
 template <typename T>
 void decode_transposed(const std::byte* matrix, int64_t rows, int64_t columns, int64_t first, int64_t count,
@@ -59,9 +73,7 @@ void decode_transposed(const std::byte* matrix, int64_t rows, int64_t columns, i
     for (int64_t done = 0; done < count; done += kTile) {
       const int64_t here = std::min(kTile, count - done);
       transpose<Bits>({matrix + (first + done) * kSize, rows}, columns, here, {lines.data(), columns});
-      for (int64_t i = 0; i < here * columns; ++i) {
-        out[done * columns + i] = load<T>(lines.data(), i);
-      }
+      decode_run<T>(lines.data(), {out + done * columns, static_cast<size_t>(here * columns)});
     }
   }
 }
@@ -71,9 +83,7 @@ void decode_dense(const Encoding& e, const DenseEncoding& d, int64_t first, int6
   const std::byte* data = d.values.bytes().data();
   dispatch_float(d.dtype, [&]<typename T>() {
     if (!d.transposed) {
-      for (int64_t i = 0; i < count * columns; ++i) {
-        out[static_cast<size_t>(i)] = load<T>(data, first * columns + i);
-      }
+      decode_run<T>(data + first * columns * static_cast<int64_t>(sizeof(T)), out);
       return;
     }
     const int64_t matrix_rows = e.shape[e.shape.size() - 2];

@@ -44,20 +44,6 @@ BFloat16 to_bfloat16(float value) {
   return BFloat16{static_cast<uint16_t>(select((bits & 0x7fffffffU) > 0x7f800000U, nan, rounded))};
 }
 
-void to_float(std::span<const Half> in, std::span<float> out) {
-  assert(in.size() == out.size());
-  for (size_t i = 0; i < in.size(); ++i) {
-    out[i] = to_float(in[i]);
-  }
-}
-
-void to_float(std::span<const BFloat16> in, std::span<float> out) {
-  assert(in.size() == out.size());
-  for (size_t i = 0; i < in.size(); ++i) {
-    out[i] = to_float(in[i]);
-  }
-}
-
 void to_half(std::span<const float> in, std::span<Half> out) {
   assert(in.size() == out.size());
   for (size_t i = 0; i < in.size(); ++i) {

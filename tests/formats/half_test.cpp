@@ -89,6 +89,26 @@ TEST_SUITE("formats/half") {
     to_half(floats, back);
     CHECK(back == halves);
   }
+
+  TEST_CASE("runs of any length widen every half and every bfloat16 to the same bits as one by one") {
+    constexpr size_t kCount = 65536;
+    std::vector<Half> halves(kCount);
+    std::vector<BFloat16> bfloats(kCount);
+    for (size_t i = 0; i < kCount; ++i) {
+      halves[i].bits = bfloats[i].bits = static_cast<uint16_t>(i);
+    }
+    for (const size_t first : {size_t{0}, size_t{1}, size_t{65529}}) {
+      CAPTURE(first);
+      std::vector<float> of_halves(kCount - first), of_bfloats(kCount - first);
+      to_float(std::span<const Half>(halves).subspan(first), of_halves);
+      to_float(std::span<const BFloat16>(bfloats).subspan(first), of_bfloats);
+      for (size_t i = first; i < kCount; ++i) {
+        CAPTURE(i);
+        REQUIRE(std::bit_cast<uint32_t>(of_halves[i - first]) == std::bit_cast<uint32_t>(to_float(halves[i])));
+        REQUIRE(std::bit_cast<uint32_t>(of_bfloats[i - first]) == std::bit_cast<uint32_t>(to_float(bfloats[i])));
+      }
+    }
+  }
 }
 
 }  // namespace
