@@ -270,9 +270,20 @@ void fit_block_codec(const BlockCodec& codec, const BlockLanes& lanes, BlockFits
   }
 }
 
+float largest_magnitude(std::span<const LaneColumn> columns) {
+  Lanes largest = zero();
+  for (const LaneColumn& column : columns) {
+    for (size_t lane = 0; lane < kGridLanes; lane += hn::Lanes(LaneTag())) {
+      largest = hn::Max(largest, hn::Abs(load(column.values.data() + lane)));
+    }
+  }
+  return hn::GetLane(hn::MaxOfLanes(LaneTag(), largest));
+}
+
 void fit_every_block(const BlockCodec& codec, std::span<const LaneColumn> columns, std::span<const float> importance,
                      BlockFits& fits) {
   const BlockLanes lanes{columns.data()->values.data(), importance.data()};
+  fits.largest = largest_magnitude(columns);
   if (importance.empty()) {
     fit_block_codec<false>(codec, lanes, fits);
   } else {

@@ -14,6 +14,7 @@ struct BlockFits {
   using OneEach = std::array<float, kGridLanes>;
   alignas(64) OneEach scale{}, min{};
   alignas(64) std::array<OneEach, kMostSubBlocks> scales{}, mins{};
+  float largest = 0;  ///< of all blocks' numbers, by magnitude
 };
 
 /// Finds the parts of the least error sum(importance * (w - q)^2), a block in each lane of a vector (see grid_fit.h),

@@ -55,6 +55,12 @@ class PanelFit {
   /// Moves every number of `block` to the nearest one of the set that `fit` has chosen, and takes note of it for the
   /// encoding. Part of anything that was fitted; the same columns may be snapped again.
   virtual void snap(const Block& block) = 0;
+
+  /// Both for whole fitting blocks, in one go where a constraint can. These columns are not snapped again.
+  virtual void fit_and_snap(const Block& block, Importance importance) {
+    fit(as_const(block), importance);
+    snap(block);
+  }
 };
 
 /// A set of matrices [rows, columns]: numbers on a grid, from a small table, with a pattern of zeros. One is made for

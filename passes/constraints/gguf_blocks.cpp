@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "formats/error.h"
+#include "formats/transpose.h"
 #include "passes/constraints/block_fit.h"
 #include "passes/constraints/half_range.h"
 
@@ -27,7 +28,13 @@ float largest_number(const BlockCodec& codec) {
 
 class BlockConstraint::Fit : public PanelFit {
  public:
-  Fit(BlockConstraint& owner, int64_t first_row) : owner_(owner), codec_(owner.codec_), first_row_(first_row) {}
+  Fit(BlockConstraint& owner, int64_t first_row)
+      : owner_(owner),
+        codec_(owner.codec_),
+        first_row_(first_row),
+        block_bytes_(terse::row(owner.parts().type).bytes),
+        row_bytes_(block_row_bytes(owner.parts().type, owner.encoding_.columns())),
+        bytes_(owner.parts().blocks.mutable_values<uint8_t>().data()) {}
 
   ~Fit() override {
     store();
@@ -37,17 +44,24 @@ class BlockConstraint::Fit : public PanelFit {
   Fit& operator=(const Fit&) = delete;
 
   void fit(const ConstBlock& block, Importance importance) override {
-    assert(block.first_column % codec_.elements == 0 && block.columns % codec_.elements == 0);
-    const int64_t first_block = block.first_column / codec_.elements, blocks = block.columns / codec_.elements;
     rows_ = block.rows;
-    parts_.resize(static_cast<size_t>((first_block + blocks) * rows_));
-    for (int64_t b = 0; b < blocks; ++b) {
-      const auto begin = static_cast<size_t>(b * codec_.elements), count = static_cast<size_t>(codec_.elements);
-      set_importance(importance.empty() ? importance : importance.subspan(begin, count));
-      for (int64_t row = 0; row < block.rows; row += kGridLanes) {
-        fit_lanes(block.slice(b * codec_.elements, codec_.elements), row, first_block + b);
+    parts_.resize(static_cast<size_t>((block.first_column + block.columns) / codec_.elements * rows_));
+    fit_each(block, importance, [&](const BlockFits& fits, int64_t lane, int64_t row, int64_t column) {
+      take(fits, lane, parts(row, column / codec_.elements));
+    });
+  }
+
+  /// Nothing but the block at hand is stored.
+  void fit_and_snap(const Block& block, Importance importance) override {
+    BlockParts scratch;
+    fit_each(as_const(block), importance, [&](const BlockFits& fits, int64_t lane, int64_t row, int64_t column) {
+      take(fits, lane, scratch);
+      float* numbers = block.row(row) + column - block.first_column;
+      for (int64_t inside = 0; inside < codec_.elements; inside += codec_.sub_elements) {
+        snap_sub_block({numbers + inside, static_cast<size_t>(codec_.sub_elements)}, scratch, inside);
       }
-    }
+      pack(scratch, row, column / codec_.elements);
+    });
   }
 
   void snap(const Block& block) override {
@@ -56,7 +70,8 @@ class BlockConstraint::Fit : public PanelFit {
       for (int64_t begin = first; begin < first + block.columns;) {
         const int64_t sub_block = begin / codec_.sub_elements;
         const int64_t end = std::min(first + block.columns, (sub_block + 1) * codec_.sub_elements);
-        snap_sub_block({block.row(row) + begin - first, static_cast<size_t>(end - begin)}, row, begin);
+        snap_sub_block({block.row(row) + begin - first, static_cast<size_t>(end - begin)},
+                       parts(row, begin / codec_.elements), begin % codec_.elements);
         begin = end;
       }
     }
@@ -76,54 +91,72 @@ class BlockConstraint::Fit : public PanelFit {
     }
   }
 
-  /// One block of each of up to 16 rows. Rows that are missing are zeros.
-  void fit_lanes(const ConstBlock& block, int64_t row, int64_t block_index) {
-    const int64_t rows = std::min(kGridLanes, block.rows - row);
-    lanes_.assign(static_cast<size_t>(block.columns), {});
-    for (int64_t lane = 0; lane < rows; ++lane) {
-      const float* numbers = block.row(row + lane);
-      for (int64_t column = 0; column < block.columns; ++column) {
-        lanes_[static_cast<size_t>(column)].values[static_cast<size_t>(lane)] = numbers[column];
-        largest_ = std::max(largest_, std::fabs(numbers[column]));
-      }
-    }
-    const BlockFits fits = fit_blocks(codec_, lanes_, importance_);
-    for (int64_t lane = 0; lane < rows; ++lane) {
-      const auto i = static_cast<size_t>(lane);
-      BlockParts& out = parts(row + lane, block_index);
-      out.scale = fits.scale[i];
-      out.min = fits.min[i];
-      for (size_t j = 0; j < static_cast<size_t>(codec_.sub_blocks()); ++j) {
-        out.scales[j] = static_cast<int16_t>(fits.scales[j][i]);
-        out.mins[j] = static_cast<uint8_t>(fits.mins[j][i]);
+  /// Calls use(fits, lane, row, column) for every block, of its first column.
+  template <typename Use>
+  void fit_each(const ConstBlock& block, Importance importance, const Use& use) {
+    assert(block.first_column % codec_.elements == 0 && block.columns % codec_.elements == 0);
+    for (int64_t begin = 0; begin < block.columns; begin += codec_.elements) {
+      set_importance(importance.empty()
+                         ? importance
+                         : importance.subspan(static_cast<size_t>(begin), static_cast<size_t>(codec_.elements)));
+      for (int64_t row = 0; row < block.rows; row += kGridLanes) {
+        const int64_t rows = std::min(kGridLanes, block.rows - row);
+        const BlockFits fits = fit_lanes(block.slice(begin, codec_.elements), row, rows);
+        for (int64_t lane = 0; lane < rows; ++lane) {
+          use(fits, lane, row + lane, block.first_column + begin);
+        }
       }
     }
   }
 
-  void snap_sub_block(std::span<float> numbers, int64_t row, int64_t column) {
-    BlockParts& target = parts(row, column / codec_.elements);
-    const int64_t inside = column % codec_.elements;
+  /// One block of each of up to 16 rows. Rows that are missing are zeros.
+  BlockFits fit_lanes(const ConstBlock& block, int64_t row, int64_t rows) {
+    lanes_.resize(static_cast<size_t>(block.columns));
+    if (rows < kGridLanes) {
+      std::ranges::fill(lanes_, LaneColumn{});
+    }
+    transpose<uint32_t>({reinterpret_cast<const std::byte*>(block.row(row)), block.stride}, rows, block.columns,
+                        {reinterpret_cast<std::byte*>(lanes_.data()), kGridLanes});
+    BlockFits fits = fit_blocks(codec_, lanes_, importance_);
+    largest_ = std::max(largest_, fits.largest);
+    return fits;
+  }
+
+  void take(const BlockFits& fits, int64_t lane, BlockParts& out) const {
+    const auto i = static_cast<size_t>(lane);
+    out.scale = fits.scale[i];
+    out.min = fits.min[i];
+    for (size_t j = 0; j < static_cast<size_t>(codec_.sub_blocks()); ++j) {
+      out.scales[j] = static_cast<int16_t>(fits.scales[j][i]);
+      out.mins[j] = static_cast<uint8_t>(fits.mins[j][i]);
+    }
+  }
+
+  /// Numbers from column `inside` of a block on, of one sub-block.
+  void snap_sub_block(std::span<float> numbers, BlockParts& target, int64_t inside) const {
     const auto j = static_cast<size_t>(inside / codec_.sub_elements);
     const SubBlockGrid grid{.scale = target.scale * static_cast<float>(target.scales[j]),
                             .min = target.min * static_cast<float>(target.mins[j])};
     snap_to_levels(codec_, grid, numbers, target.codes.data() + inside);
   }
 
+  void pack(const BlockParts& parts, int64_t row, int64_t block) {
+    codec_.pack(parts, bytes_ + (first_row_ + row) * row_bytes_ + block * block_bytes_);
+  }
+
   /// Packs what was fitted and snapped: only in the end, since columns may be snapped one by one, and again.
   void store() {
-    const BlockTypeRow& type = terse::row(owner_.parts().type);
-    const int64_t row_bytes = block_row_bytes(type.type, owner_.encoding_.columns());
-    uint8_t* bytes = owner_.parts().blocks.mutable_values<uint8_t>().data();
     for (size_t i = 0; i < parts_.size(); ++i) {
-      const int64_t block = static_cast<int64_t>(i) / rows_, row = static_cast<int64_t>(i) % rows_;
-      codec_.pack(parts_[i], bytes + (first_row_ + row) * row_bytes + block * type.bytes);
+      pack(parts_[i], static_cast<int64_t>(i) % rows_, static_cast<int64_t>(i) / rows_);
     }
   }
 
   BlockConstraint& owner_;
   const BlockCodec& codec_;
-  int64_t first_row_, rows_ = 0;
-  std::vector<BlockParts> parts_;  // [blocks, rows] of what was fitted so far
+  int64_t first_row_, block_bytes_, row_bytes_;
+  uint8_t* bytes_;
+  int64_t rows_ = 0;
+  std::vector<BlockParts> parts_;  // [blocks, rows] of what `fit` has seen so far
   std::vector<LaneColumn> lanes_;
   std::vector<float> importance_;
   float largest_ = 0;

@@ -8,8 +8,7 @@ Solution solve_weighted(const Encoding& weight, Constraint& constraint, Importan
   const int64_t columns = weight.columns();
   return solve_panels(weight, constraint, progress, [&](std::span<float> values, int64_t rows, PanelFit& fit) {
     const Block block{.values = values.data(), .rows = rows, .columns = columns, .stride = columns};
-    fit.fit(as_const(block), importance);
-    fit.snap(block);
+    fit.fit_and_snap(block, importance);
   });
 }
 

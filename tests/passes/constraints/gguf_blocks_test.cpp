@@ -136,6 +136,29 @@ TEST_SUITE("passes/constraints/gguf_blocks") {
     }
   }
 
+  TEST_CASE("fitting and snapping in one go gives the same numbers and bytes as one after the other") {
+    const EncodingPtr weight = random_matrix(19, 512);
+    const auto encode = [&](BlockType type, std::vector<float>& numbers, auto&& work) {
+      BlockConstraint constraint(*weight, type);
+      constraint.allocate();
+      decode_rows(*weight, 0, 19, numbers);
+      work(*constraint.begin(0, 19), Block{.values = numbers.data(), .rows = 19, .columns = 512, .stride = 512});
+      return constraint.finish();
+    };
+    for (const BlockType type : encodable_types()) {
+      CAPTURE(name(type));
+      std::vector<float> first(19 * 512), second = first;
+      const Encoding separate = encode(type, first, [](PanelFit& fit, const Block& block) {
+        fit.fit(as_const(block), {});
+        fit.snap(block);
+      });
+      const Encoding together =
+          encode(type, second, [](PanelFit& fit, const Block& block) { fit.fit_and_snap(block, {}); });
+      CHECK(same_bytes(together.blocks()->blocks.bytes(), separate.blocks()->blocks.bytes()));
+      CHECK(same_bytes(std::as_bytes(std::span(second)), std::as_bytes(std::span(first))));
+    }
+  }
+
   TEST_CASE("columns may be snapped one by one, after changes to those that follow") {
     for (const BlockType type : {BlockType::q4_0, BlockType::q4_k, BlockType::iq4_xs}) {
       CAPTURE(name(type));
