@@ -18,6 +18,9 @@ namespace terse::passes::HWY_NAMESPACE {
 using LaneTag = hwy::HWY_NAMESPACE::CappedTag<float, kGridLanes>;
 using Lanes = hwy::HWY_NAMESPACE::Vec<LaneTag>;  // a number of each of some blocks
 
+using PairTag = hwy::HWY_NAMESPACE::Repartition<int16_t, LaneTag>;
+using Pairs = hwy::HWY_NAMESPACE::Vec<PairTag>;  // two numbers of each of some blocks
+
 HWY_INLINE Lanes all(float x) { return hwy::HWY_NAMESPACE::Set(LaneTag(), x); }
 HWY_INLINE Lanes zero() { return hwy::HWY_NAMESPACE::Zero(LaneTag()); }
 HWY_INLINE Lanes load(const float* x) { return hwy::HWY_NAMESPACE::Load(LaneTag(), x); }
@@ -50,12 +53,30 @@ struct BlockLanes {
   }
 };
 
+/// level = nearest(w * factor + bias)
+struct LevelMap {
+  Lanes factor, bias;
+};
+
+/// Weighted sums over a sub-block: of the levels q, and of products with them and with the numbers w.
+struct LevelSums {
+  Lanes q, qq, wq;
+};
+
 /// Levels that are whole numbers in a range.
 struct LinearLevels {
   explicit LinearLevels(const BlockCodec& codec)
       : low(static_cast<float>(-codec.offset)), high(static_cast<float>(codec.codes - 1 - codec.offset)) {}
 
   HWY_INLINE Lanes nearest(Lanes x) const { return limit(hwy::HWY_NAMESPACE::Round(x), low, high); }
+
+  /// Of numbers with so many fraction bits. Halves are rounded up.
+  HWY_INLINE Pairs nearest(Pairs x, int fraction_bits) const {
+    namespace hn = hwy::HWY_NAMESPACE;
+    const PairTag d;
+    const Pairs rounded = hn::MulFixedPoint15(x, hn::Set(d, static_cast<int16_t>(1 << (15 - fraction_bits))));
+    return hn::Min(hn::Max(rounded, hn::Set(d, static_cast<int16_t>(low))), hn::Set(d, static_cast<int16_t>(high)));
+  }
 
   float low, high;
 };
@@ -78,6 +99,18 @@ struct TableLevels {
     Lanes level = all(levels[0]);
     for (size_t i = 0; i < 15; ++i) {
       level = hn::IfThenElse(hn::Gt(x, all(middles[i])), all(levels[i + 1]), level);
+    }
+    return level;
+  }
+
+  HWY_INLINE Pairs nearest(Pairs x, int fraction_bits) const {
+    namespace hn = hwy::HWY_NAMESPACE;
+    const PairTag d;
+    const auto one = static_cast<float>(1 << fraction_bits);
+    Pairs level = hn::Set(d, static_cast<int16_t>(levels[0]));
+    for (size_t i = 0; i < 15; ++i) {
+      const auto above = hn::Gt(x, hn::Set(d, static_cast<int16_t>(middles[i] * one)));
+      level = hn::IfThenElse(above, hn::Set(d, static_cast<int16_t>(levels[i + 1])), level);
     }
     return level;
   }

@@ -8,14 +8,10 @@
 
 #include "passes/constraints/block_candidates.h"
 #include "passes/constraints/block_lanes-inl.h"
+#include "passes/constraints/integer_lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace terse::passes::HWY_NAMESPACE {
-
-/// Weighted sums over a sub-block: of the weights, the numbers w, their levels q, and products.
-struct LevelSums {
-  Lanes q, qq, wq;
-};
 
 /// The best scale and minimum of one sub-block alone, as floats: w is nearly scale * level - min.
 struct SubBlockFit {
@@ -29,7 +25,7 @@ template <class Levels, bool kHasMin, bool kWeighted>
 class SubBlockSearch {
  public:
   SubBlockSearch(const BlockCodec& codec, const Levels& levels, const BlockLanes& lanes)
-      : codec_(codec), levels_(levels), lanes_(lanes) {}
+      : codec_(codec), levels_(levels), lanes_(lanes), integers_(codec) {}
 
   SubBlockFit run(int64_t sub_block) {
     namespace hn = hwy::HWY_NAMESPACE;
@@ -45,7 +41,7 @@ class SubBlockSearch {
       try_candidates<kAtOnce>(candidates.subspan(i, kAtOnce));
     }
     for (const auto& neighbours : kNeighbours) {
-      Map maps[kAtOnce];
+      LevelMap maps[kAtOnce];
       const Lanes inverse = ratio(all(1.0F), best_.scale);
       const Lanes bias = hn::Mul(best_.min, inverse);
       for (size_t i = 0; i < kAtOnce; ++i) {
@@ -66,11 +62,6 @@ class SubBlockSearch {
                                                      {{1, 0}, {1.015F, 0}, {1 - kLittle, 0.25F}, {1 + kLittle, -0.25F}},
                                                      {{1, 0}, {0.98F, -kShift}, {1.02F, kShift}, {1.008F, 0}}};
 
-  /// level = nearest(w * factor + bias)
-  struct Map {
-    Lanes factor, bias;
-  };
-
   void look_around() {
     namespace hn = hwy::HWY_NAMESPACE;
     const bool from_zero = !kHasMin || codec_.mins.high > 1;  // minima are subtracted: none is above zero
@@ -87,12 +78,15 @@ class SubBlockSearch {
     peak_ = kHasMin ? hn::Sub(high, low) : hn::IfThenElse(hn::Ge(high, hn::Neg(low)), high, low);
     const auto tiny = hn::Lt(hn::Abs(peak_), all(1e-30F));
     inverse_peak_ = hn::IfThenZeroElse(tiny, hn::Div(all(1.0F), peak_));
+    if constexpr (!kWeighted) {
+      integers_.set(lanes_, begin_, codec_.sub_elements, low_, peak_, inverse_peak_);
+    }
   }
 
   template <size_t kCount>
   HWY_INLINE void try_candidates(std::span<const GridCandidate> candidates) {
     namespace hn = hwy::HWY_NAMESPACE;
-    Map maps[kCount];
+    LevelMap maps[kCount];
     for (size_t i = 0; i < kCount; ++i) {
       maps[i].factor = hn::Mul(inverse_peak_, all(candidates[i].step));
       maps[i].bias = hn::Sub(all(candidates[i].shift), hn::Mul(low_, maps[i].factor));
@@ -100,11 +94,23 @@ class SubBlockSearch {
     try_maps<kCount>(maps);
   }
 
+  template <size_t kCount>
+  HWY_INLINE void try_maps(const LevelMap (&maps)[kCount]) {
+    LevelSums sums[kCount];
+    if constexpr (kWeighted) {
+      sweep(maps, sums);
+    } else {
+      integers_.sweep(levels_, maps, sums);
+    }
+    for (size_t i = 0; i < kCount; ++i) {
+      keep_better(sums[i]);
+    }
+  }
+
   /// Several maps in one sweep, for their sums not to wait for one another.
   template <size_t kCount>
-  HWY_INLINE void try_maps(const Map (&maps)[kCount]) {
+  HWY_INLINE void sweep(const LevelMap (&maps)[kCount], LevelSums (&sums)[kCount]) const {
     namespace hn = hwy::HWY_NAMESPACE;
-    LevelSums sums[kCount];
     for (size_t i = 0; i < kCount; ++i) {
       sums[i].q = sums[i].qq = sums[i].wq = zero();
     }
@@ -120,9 +126,6 @@ class SubBlockSearch {
         sums[i].qq = hn::Add(sums[i].qq, hn::Mul(q, hq));
         sums[i].wq = hn::Add(sums[i].wq, hn::Mul(w, hq));
       }
-    }
-    for (size_t i = 0; i < kCount; ++i) {
-      keep_better(sums[i]);
     }
   }
 
@@ -166,6 +169,7 @@ class SubBlockSearch {
   const BlockCodec& codec_;
   const Levels& levels_;
   const BlockLanes& lanes_;
+  IntegerLanes<kHasMin> integers_;
   int64_t begin_ = 0;
   Lanes low_, peak_, inverse_peak_, best_gain_;
   SubBlockFit best_;
