@@ -5,7 +5,6 @@
 #include <cassert>
 
 #include "formats/blocks/block_codec.h"
-#include "formats/error.h"
 
 namespace terse {
 namespace {
@@ -69,27 +68,6 @@ std::optional<BlockType> type_of(const BlockTypeRow* row) {
   return row == nullptr ? std::nullopt : std::optional(row->type);
 }
 
-void decode_sub_block(const BlockCodec& codec, const BlockParts& parts, size_t sub_block, float* out) {
-  const auto count = static_cast<size_t>(codec.sub_elements);
-  const uint8_t* codes = parts.codes.data() + sub_block * count;
-  const float scale = parts.scale * static_cast<float>(parts.scales[sub_block]);
-  if (codec.table != nullptr) {
-    for (size_t i = 0; i < count; ++i) {
-      out[i] = scale * static_cast<float>((*codec.table)[codes[i]]);
-    }
-    return;
-  }
-  for (size_t i = 0; i < count; ++i) {
-    out[i] = scale * static_cast<float>(codes[i] - codec.offset);
-  }
-  if (codec.has_min()) {
-    const float min = parts.min * static_cast<float>(parts.mins[sub_block]);
-    for (size_t i = 0; i < count; ++i) {
-      out[i] -= min;
-    }
-  }
-}
-
 }  // namespace
 
 bool BlockTypeRow::can_encode() const { return codec != nullptr && codec->pack != nullptr; }
@@ -112,24 +90,6 @@ std::optional<BlockType> find_block_type(std::string_view name) {
 
 std::optional<BlockType> find_block_type(DType dtype) {
   return type_of(find_row([&](const BlockTypeRow& known) { return known.elements == 1 && known.dtype == dtype; }));
-}
-
-void decode_blocks(BlockType type, std::span<const std::byte> blocks, std::span<float> out) {
-  const BlockTypeRow& known = row(type);
-  if (known.codec == nullptr) {
-    throw Error(Kind::unsupported, "cannot decode blocks of type {}", known.name);
-  }
-  const BlockCodec& codec = *known.codec;
-  const auto* bytes = reinterpret_cast<const uint8_t*>(blocks.data());
-  BlockParts parts;
-  for (size_t block = 0; block < out.size() / static_cast<size_t>(codec.elements); ++block) {
-    codec.unpack(bytes + block * static_cast<size_t>(known.bytes), parts);
-    for (size_t sub = 0; sub < static_cast<size_t>(codec.sub_blocks()); ++sub) {
-      decode_sub_block(
-          codec, parts, sub,
-          &out[block * static_cast<size_t>(codec.elements)] + sub * static_cast<size_t>(codec.sub_elements));
-    }
-  }
 }
 
 }  // namespace terse
