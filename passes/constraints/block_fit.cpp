@@ -27,7 +27,7 @@ class BlockSearch {
       : codec_(codec), levels_(codec), lanes_(lanes), sub_blocks_(static_cast<size_t>(codec.sub_blocks())) {}
 
   const LaneParts& run() {
-    constexpr int kRounds = 3;
+    const int rounds = kWeighted || has_multiples() ? 3 : 1;  // of one scale two more win less than a thousandth
     SubBlockSearch<Levels, kHasMin, kWeighted> search(codec_, levels_, lanes_);
     for (size_t j = 0; j < sub_blocks_; ++j) {
       alone_[j] = search.run(static_cast<int64_t>(j));
@@ -40,7 +40,7 @@ class BlockSearch {
     }
     now_.scale = choose_scale();
     now_.min = choose_min();
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; round < rounds; ++round) {
       fit_multiples();
       refit();
     }
@@ -237,7 +237,7 @@ class BlockSearch {
   const BlockLanes& lanes_;
   size_t sub_blocks_;
   SubBlockFit alone_[kMostSubBlocks];
-  LaneParts now_ = {}, best_ = {};
+  LaneParts now_, best_;
   Lanes best_error_;
   Lanes aa_, ab_, bb_, wa_, wb_;  // weighted sums over the block
 };
@@ -259,14 +259,15 @@ void fit_block_lanes(const BlockCodec& codec, const BlockLanes& every, BlockFits
   }
 }
 
-template <bool kWeighted>
-void fit_block_codec(const BlockCodec& codec, const BlockLanes& lanes, BlockFits& fits) {
+/// Calls body.operator()<Levels, kHasMin>() for a type.
+template <class Body>
+void dispatch_levels(const BlockCodec& codec, const Body& body) {
   if (codec.table != nullptr) {
-    fit_block_lanes<TableLevels, false, kWeighted>(codec, lanes, fits);
+    body.template operator()<TableLevels, false>();
   } else if (codec.has_min()) {
-    fit_block_lanes<LinearLevels, true, kWeighted>(codec, lanes, fits);
+    body.template operator()<LinearLevels, true>();
   } else {
-    fit_block_lanes<LinearLevels, false, kWeighted>(codec, lanes, fits);
+    body.template operator()<LinearLevels, false>();
   }
 }
 
@@ -284,52 +285,69 @@ void fit_every_block(const BlockCodec& codec, std::span<const LaneColumn> column
                      BlockFits& fits) {
   const BlockLanes lanes{columns.data()->values.data(), importance.data()};
   fits.largest = largest_magnitude(columns);
-  if (importance.empty()) {
-    fit_block_codec<false>(codec, lanes, fits);
-  } else {
-    fit_block_codec<true>(codec, lanes, fits);
-  }
+  dispatch_levels(codec, [&]<class Levels, bool kHasMin>() {
+    if (importance.empty()) {
+      fit_block_lanes<Levels, kHasMin, false>(codec, lanes, fits);
+    } else {
+      fit_block_lanes<Levels, kHasMin, true>(codec, lanes, fits);
+    }
+  });
 }
 
-/// One vector of a row's numbers.
-template <class Tag>
-HWY_INLINE void snap_row_vector(Tag d, const BlockCodec& codec, const SubBlockGrid& grid, float inverse, float* values,
-                                uint8_t* codes) {
-  const auto scaled = hn::Mul(hn::Add(hn::LoadU(d, values), hn::Set(d, grid.min)), hn::Set(d, inverse));
-  auto level = hn::Round(scaled), code = level;
-  if (codec.table == nullptr) {
-    const auto low = hn::Set(d, static_cast<float>(-codec.offset));
-    level = hn::Min(hn::Max(level, low), hn::Set(d, static_cast<float>(codec.codes - 1 - codec.offset)));
-    code = hn::Sub(level, low);
-    level = hn::Add(code, low);  // no negative zeros, which codes do not know
-  } else {
-    const auto& table = *codec.table;
-    level = hn::Set(d, static_cast<float>(table[0]));
-    code = hn::Zero(d);
-    for (size_t i = 0; i < 15; ++i) {
-      const auto above = hn::Gt(scaled, hn::Set(d, static_cast<float>(table[i] + table[i + 1]) / 2));
-      level = hn::IfThenElse(above, hn::Set(d, static_cast<float>(table[i + 1])), level);
-      code = hn::IfThenElse(above, hn::Set(d, static_cast<float>(i + 1)), code);
+/// Numbers of one sub-block. Everything by value: the compiler cannot know that codes are written elsewhere.
+template <class Levels, bool kHasMin>
+class Snap {
+ public:
+  Snap(const Levels& levels, const SubBlockGrid& grid)
+      : levels_(levels), scale_(grid.scale), min_(grid.min), inverse_(grid.scale == 0 ? 0 : 1 / grid.scale) {}
+
+  HWY_INLINE void run(float* values, size_t count, uint8_t* codes) const {
+    const LaneTag d;
+    const size_t lanes = hn::Lanes(d);
+    size_t i = 0;
+    for (; i + lanes <= count; i += lanes) {
+      one_vector(d, values + i, codes + i);
+    }
+    for (; i < count; ++i) {
+      one_vector(hn::CappedTag<float, 1>(), values + i, codes + i);
     }
   }
-  const auto product = hn::Mul(level, hn::Set(d, grid.scale));
-  hn::StoreU(codec.has_min() ? hn::Sub(product, hn::Set(d, grid.min)) : product, d, values);
-  const hn::Rebind<int32_t, Tag> di;
-  const hn::Rebind<uint8_t, Tag> du8;
-  hn::StoreU(hn::DemoteTo(du8, hn::ConvertTo(di, code)), du8, codes);
+
+ private:
+  template <class Tag>
+  HWY_INLINE void one_vector(Tag d, float* values, uint8_t* codes) const {
+    const hn::Rebind<int32_t, Tag> di;
+    const hn::Rebind<uint8_t, Tag> du8;
+    const auto w = hn::LoadU(d, values), min = hn::Set(d, min_);
+    auto code = hn::Zero(d);
+    const auto level = levels_.snap(d, hn::Mul(kHasMin ? hn::Add(w, min) : w, hn::Set(d, inverse_)), code);
+    const auto product = hn::Mul(level, hn::Set(d, scale_));
+    hn::StoreU(kHasMin ? hn::Sub(product, min) : product, d, values);
+    hn::StoreU(hn::DemoteTo(du8, hn::ConvertTo(di, code)), du8, codes);
+  }
+
+  const Levels levels_;
+  const float scale_, min_, inverse_;
+};
+
+void snap_some(const BlockCodec& codec, const SubBlockGrid& grid, std::span<float> values, uint8_t* codes) {
+  dispatch_levels(codec, [&]<class Levels, bool kHasMin>() {
+    Snap<Levels, kHasMin>(Levels(codec), grid).run(values.data(), values.size(), codes);
+  });
 }
 
-void snap_row(const BlockCodec& codec, const SubBlockGrid& grid, std::span<float> values, uint8_t* codes) {
-  const LaneTag d;
-  const size_t lanes = hn::Lanes(d);
-  const float inverse = grid.scale == 0 ? 0 : 1 / grid.scale;
-  size_t i = 0;
-  for (; i + lanes <= values.size(); i += lanes) {
-    snap_row_vector(d, codec, grid, inverse, values.data() + i, codes + i);
-  }
-  for (; i < values.size(); ++i) {
-    snap_row_vector(hn::CappedTag<float, 1>(), codec, grid, inverse, values.data() + i, codes + i);
-  }
+void snap_every_block(const BlockCodec& codec, std::span<BlockParts> blocks, float* values, int64_t stride) {
+  const auto count = static_cast<size_t>(codec.sub_elements), sub_blocks = static_cast<size_t>(codec.sub_blocks());
+  dispatch_levels(codec, [&]<class Levels, bool kHasMin>() {
+    const Levels levels(codec);
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      float* numbers = values + static_cast<int64_t>(i) * stride;
+      for (size_t j = 0; j < sub_blocks; ++j) {
+        const Snap<Levels, kHasMin> snap(levels, sub_block_grid(blocks[i], j));
+        snap.run(numbers + j * count, count, blocks[i].codes.data() + j * count);
+      }
+    }
+  });
 }
 
 }  // namespace terse::passes::HWY_NAMESPACE
@@ -341,18 +359,23 @@ namespace terse::passes {
 namespace {
 
 HWY_EXPORT(fit_every_block);
-HWY_EXPORT(snap_row);
+HWY_EXPORT(snap_some);
+HWY_EXPORT(snap_every_block);
 
 }  // namespace
 
 BlockFits fit_blocks(const BlockCodec& codec, std::span<const LaneColumn> columns, std::span<const float> importance) {
-  BlockFits fits;
+  BlockFits fits;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
   HWY_DYNAMIC_DISPATCH(fit_every_block)(codec, columns, importance, fits);
   return fits;
 }
 
 void snap_to_levels(const BlockCodec& codec, const SubBlockGrid& grid, std::span<float> values, uint8_t* codes) {
-  HWY_DYNAMIC_DISPATCH(snap_row)(codec, grid, values, codes);
+  HWY_DYNAMIC_DISPATCH(snap_some)(codec, grid, values, codes);
+}
+
+void snap_blocks(const BlockCodec& codec, std::span<BlockParts> blocks, float* values, int64_t stride) {
+  HWY_DYNAMIC_DISPATCH(snap_every_block)(codec, blocks, values, stride);
 }
 
 }  // namespace terse::passes

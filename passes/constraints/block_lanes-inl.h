@@ -70,6 +70,15 @@ struct LinearLevels {
 
   HWY_INLINE Lanes nearest(Lanes x) const { return limit(hwy::HWY_NAMESPACE::Round(x), low, high); }
 
+  /// The level nearest to x, and its code.
+  template <class D, class V = hwy::HWY_NAMESPACE::Vec<D>>
+  HWY_INLINE V snap(D d, V x, V& code) const {
+    namespace hn = hwy::HWY_NAMESPACE;
+    const V lowest = hn::Set(d, low);
+    code = hn::Sub(hn::Min(hn::Max(hn::Round(x), lowest), hn::Set(d, high)), lowest);
+    return hn::Add(code, lowest);  // no negative zeros, which codes do not know
+  }
+
   /// Of numbers with so many fraction bits. Halves are rounded up.
   HWY_INLINE Pairs nearest(Pairs x, int fraction_bits) const {
     namespace hn = hwy::HWY_NAMESPACE;
@@ -99,6 +108,19 @@ struct TableLevels {
     Lanes level = all(levels[0]);
     for (size_t i = 0; i < 15; ++i) {
       level = hn::IfThenElse(hn::Gt(x, all(middles[i])), all(levels[i + 1]), level);
+    }
+    return level;
+  }
+
+  template <class D, class V = hwy::HWY_NAMESPACE::Vec<D>>
+  HWY_INLINE V snap(D d, V x, V& code) const {
+    namespace hn = hwy::HWY_NAMESPACE;
+    V level = hn::Set(d, levels[0]);
+    code = hn::Zero(d);
+    for (size_t i = 0; i < 15; ++i) {
+      const auto above = hn::Gt(x, hn::Set(d, middles[i]));
+      level = hn::IfThenElse(above, hn::Set(d, levels[i + 1]), level);
+      code = hn::IfThenElse(above, hn::Set(d, static_cast<float>(i + 1)), code);
     }
     return level;
   }

@@ -46,21 +46,25 @@ class BlockConstraint::Fit : public PanelFit {
   void fit(const ConstBlock& block, Importance importance) override {
     rows_ = block.rows;
     parts_.resize(static_cast<size_t>((block.first_column + block.columns) / codec_.elements * rows_));
-    fit_each(block, importance, [&](const BlockFits& fits, int64_t lane, int64_t row, int64_t column) {
-      take(fits, lane, parts(row, column / codec_.elements));
+    fit_each(block, importance, [&](const BlockFits& fits, int64_t row, int64_t rows, int64_t column) {
+      for (int64_t lane = 0; lane < rows; ++lane) {
+        take(fits, lane, parts(row + lane, column / codec_.elements));
+      }
     });
   }
 
-  /// Nothing but the block at hand is stored.
+  /// Nothing but the blocks at hand is stored.
   void fit_and_snap(const Block& block, Importance importance) override {
-    BlockParts scratch;
-    fit_each(as_const(block), importance, [&](const BlockFits& fits, int64_t lane, int64_t row, int64_t column) {
-      take(fits, lane, scratch);
-      float* numbers = block.row(row) + column - block.first_column;
-      for (int64_t inside = 0; inside < codec_.elements; inside += codec_.sub_elements) {
-        snap_sub_block({numbers + inside, static_cast<size_t>(codec_.sub_elements)}, scratch, inside);
+    std::array<BlockParts, kGridLanes> scratch;
+    fit_each(as_const(block), importance, [&](const BlockFits& fits, int64_t row, int64_t rows, int64_t column) {
+      for (int64_t lane = 0; lane < rows; ++lane) {
+        take(fits, lane, scratch[static_cast<size_t>(lane)]);
       }
-      pack(scratch, row, column / codec_.elements);
+      snap_blocks(codec_, std::span(scratch).first(static_cast<size_t>(rows)),
+                  block.row(row) + column - block.first_column, block.stride);
+      for (int64_t lane = 0; lane < rows; ++lane) {
+        pack(scratch[static_cast<size_t>(lane)], row + lane, column / codec_.elements);
+      }
     });
   }
 
@@ -91,7 +95,7 @@ class BlockConstraint::Fit : public PanelFit {
     }
   }
 
-  /// Calls use(fits, lane, row, column) for every block, of its first column.
+  /// Calls use(fits, row, rows, column) for the blocks that begin in `column` of up to 16 rows.
   template <typename Use>
   void fit_each(const ConstBlock& block, Importance importance, const Use& use) {
     assert(block.first_column % codec_.elements == 0 && block.columns % codec_.elements == 0);
@@ -102,9 +106,7 @@ class BlockConstraint::Fit : public PanelFit {
       for (int64_t row = 0; row < block.rows; row += kGridLanes) {
         const int64_t rows = std::min(kGridLanes, block.rows - row);
         const BlockFits fits = fit_lanes(block.slice(begin, codec_.elements), row, rows);
-        for (int64_t lane = 0; lane < rows; ++lane) {
-          use(fits, lane, row + lane, block.first_column + begin);
-        }
+        use(fits, row, rows, block.first_column + begin);
       }
     }
   }
@@ -135,9 +137,7 @@ class BlockConstraint::Fit : public PanelFit {
   /// Numbers from column `inside` of a block on, of one sub-block.
   void snap_sub_block(std::span<float> numbers, BlockParts& target, int64_t inside) const {
     const auto j = static_cast<size_t>(inside / codec_.sub_elements);
-    const SubBlockGrid grid{.scale = target.scale * static_cast<float>(target.scales[j]),
-                            .min = target.min * static_cast<float>(target.mins[j])};
-    snap_to_levels(codec_, grid, numbers, target.codes.data() + inside);
+    snap_to_levels(codec_, sub_block_grid(target, j), numbers, target.codes.data() + inside);
   }
 
   void pack(const BlockParts& parts, int64_t row, int64_t block) {

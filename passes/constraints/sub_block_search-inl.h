@@ -34,13 +34,13 @@ class SubBlockSearch {
     look_around();
     best_.scale = best_.min = best_.sums.q = best_.sums.qq = best_.sums.wq = zero();
     best_gain_ = all(-1.0F);
-    const auto candidates = sub_block_candidates(codec_);
+    const auto [candidates, rounds] = sub_block_plan(codec_, kWeighted ? ErrorWeights::differing : ErrorWeights::equal);
     best_.plain_scale = hn::Mul(peak_, all(1 / candidates[0].step));
     best_.plain_min = hn::Neg(low_);
     for (size_t i = 0; i < candidates.size(); i += kAtOnce) {
       try_candidates<kAtOnce>(candidates.subspan(i, kAtOnce));
     }
-    for (const auto& neighbours : kNeighbours) {
+    for (const auto& neighbours : std::span(kNeighbours).first(rounds)) {
       LevelMap maps[kAtOnce];
       const Lanes inverse = ratio(all(1.0F), best_.scale);
       const Lanes bias = hn::Mul(best_.min, inverse);

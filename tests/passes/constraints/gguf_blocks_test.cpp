@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <string_view>
 
 #include "calibration/parallel.h"
 #include "formats/error.h"
@@ -230,6 +231,42 @@ TEST_SUITE("passes/constraints/gguf_blocks") {
       CHECK(relative_error(matrix(4, 256, offset), type) < 0.03);
       CHECK(relative_error(matrix(4, 256, tiny), type) <= 1);
       CHECK(relative_error(matrix(4, 256, peak), type) < 0.01);
+    }
+  }
+
+  TEST_CASE("the quick search where all errors count the same is nearly as good as the full one") {
+    // The full one is that with weights, here the same for all columns.
+    const auto error = [](BlockType type, const std::vector<float>& numbers, Importance importance) {
+      const EncodingPtr weight = matrix(16, 256, numbers);
+      BlockConstraint constraint(*weight, type);
+      constraint.allocate();
+      return solve_weighted(*weight, constraint, importance, [](int64_t) {}).noise;
+    };
+    const std::vector<float> normal = normal_numbers(16 * 256), same(256, 1.0F);
+    struct Row {
+      std::string_view name;
+      float (*number)(float normal, size_t index);
+      double bound;
+    };
+    for (const Row& row : {
+             Row{"normal", [](float x, size_t) { return x; }, 1.015},
+             Row{"heavy tails", [](float x, size_t) { return x * x * x; }, 1.03},
+             Row{"one side", [](float x, size_t) { return std::fabs(x); }, 1.03},
+             Row{"an offset", [](float x, size_t) { return x + 4; }, 1.06},
+             Row{"an outlier", [](float x, size_t i) { return i % 32 == 5 ? 20 * x : x; }, 1.03},
+             Row{"huge", [](float x, size_t) { return x * 1e4F; }, 1.015},
+             Row{"few levels", [](float x, size_t) { return std::round(x * 2); }, 1.15},
+             Row{"zeros", [](float, size_t) { return 0.0F; }, 1},
+         }) {
+      CAPTURE(row.name);
+      std::vector<float> numbers;
+      for (size_t i = 0; i < normal.size(); ++i) {
+        numbers.push_back(row.number(normal[i], i));
+      }
+      for (const BlockType type : encodable_types()) {
+        CAPTURE(name(type));
+        CHECK(error(type, numbers, {}) <= row.bound * error(type, numbers, same) + 1e-9);
+      }
     }
   }
 
