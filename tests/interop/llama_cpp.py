@@ -17,12 +17,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 def logits(model, ids):
     """[rows, tokens, vocabulary] of rows of token ids, each a sequence of its own."""
-    return in_child("logits", model, ids=np.asarray(ids).tolist())
+    return np.stack(in_child("logits", model, ids=np.asarray(ids).tolist()))
 
 
 def embeddings(model, ids, pooling="none"):
-    """[rows, tokens, width] of an encoder; pooled ("mean", "cls", or as the file says, "file"): [rows, width]."""
-    return in_child("embeddings", model, ids=np.asarray(ids).tolist(), pooling=pooling)
+    """[rows, tokens, width] of an encoder; pooled ("mean", "cls", or as the file says, "file"): [rows, width], and rows may have any lengths."""
+    return np.stack(in_child("embeddings", model, ids=[list(map(int, row)) for row in ids], pooling=pooling))
 
 
 def tokenize(model, texts, special=True, control=False):
@@ -37,8 +37,7 @@ def in_child(task, model, **request):
         done = run([sys.executable, HERE / "llama_cpp_child.py", out], json.dumps(request))
         assert done.returncode == 0, f"llama.cpp cannot {task} {model}: exit {done.returncode}\n{complaints(done.stderr)}"
         with np.load(out) as saved:
-            rows = [saved[f"{i}"] for i in range(len(saved.files))]
-    return rows if task == "tokenize" else np.stack(rows)
+            return [saved[f"{i}"] for i in range(len(saved.files))]
 
 
 def complaints(stderr):

@@ -155,6 +155,17 @@ def test_blocks_run_in_llama_cpp_as_in_terse(made, files, block_type, weights, t
     assert relative_error(ours, model.expected) <= 6.0 / 2 ** int(block_type.partition("Q")[2][0])
 
 
+@pytest.mark.parametrize("block_type", BLOCK_TYPES)
+def test_blocks_are_decoded_as_by_gguf_py(files, block_type, tmp_path):
+    blocks, dense = tmp_path / "blocks.gguf", tmp_path / "dense.gguf"
+    terse("compress", files("wide", "f16"), "-o", blocks, "--pass", f"quantize,type={block_type},only=matrices")
+    terse("convert", blocks, "-o", dense, "--dtype", "f32")
+    found, expected = gguf_models.tensors(dense), gguf_models.tensors(gguf_models.dequantized(blocks, tmp_path / "expected.gguf"))
+    assert found.keys() == expected.keys()
+    for name in found:
+        assert relative_error(found[name][2], expected[name][2]) <= 1e-6, name
+
+
 @pytest.mark.parametrize("bits, block_type", [(4, "Q4_0"), (8, "Q8_0")])
 def test_grids_that_a_block_type_is_run_in_llama_cpp(made, bits, block_type, tmp_path):
     """Codes with a scale in f16 for every 32 columns."""
