@@ -6,6 +6,7 @@
 #include "formats/error.h"
 #include "formats/gguf/config_metadata.h"
 #include "formats/gguf/family.h"
+#include "formats/safetensors/config_text.h"
 
 namespace terse::gguf {
 namespace {
@@ -13,8 +14,18 @@ namespace {
 constexpr std::string_view kOurs = "terse.";                      // keys that say what terse did
 constexpr std::string_view kRotaryFactors = "rope_freqs.weight";  // read with the metadata, see rope_metadata.h
 
+/// llama.cpp has vectors and small tables in f32, whatever the model's type: in that type again if it holds them.
+Tensor narrowed(const Tensor& tensor, DType dtype) {
+  const Tensor narrow = from_f32(tensor.aligned(), dtype);
+  return std::ranges::equal(to_f32(narrow).bytes(), tensor.bytes()) ? narrow : tensor;
+}
+
+bool is_widened(const FileTensor& tensor, const NameRow& row) {
+  return tensor.type == BlockType::f32 && (tensor.shape.size() < 2 || row.kind == NameRow::Kind::float_table);
+}
+
 /// Under the names of folders. Matrices have their logical shape in GGUF, whatever a folder's files have.
-NamedTensors name_tensors(const File& file, const FamilyRow& family) {
+NamedTensors name_tensors(const File& file, const FamilyRow& family, DType dtype) {
   NamedTensors named{.files = file.files, .file_bytes = file.file_bytes};
   for (const FileTensor& tensor : file.tensors) {
     if (tensor.name == kRotaryFactors) {
@@ -28,10 +39,12 @@ NamedTensors name_tensors(const File& file, const FamilyRow& family) {
     if (other->row->kind == NameRow::Kind::query || other->row->kind == NameRow::Kind::key) {
       named.rotary_rows = RotaryRows::neighbours;
     }
+    const bool is_wide = is_widened(tensor, *other->row);
+    const Tensor numbers = is_wide ? narrowed(tensor.data, dtype) : tensor.data;
     if (tensor.shape.size() < 2) {
-      named.tensors.emplace(other->name, tensor.data);
+      named.tensors.emplace(other->name, numbers);
     } else {
-      named.encoded.emplace(other->name, make_encoding(tensor));
+      named.encoded.emplace(other->name, is_wide ? make_dense(numbers) : make_encoding(tensor));
     }
   }
   return named;
@@ -71,7 +84,9 @@ Model open(const std::filesystem::path& path, const OpenOptions& options) {
   File file = read(path);
   return with_context(path.string(), [&] {
     const FamilyRow& family = get_family(file);
-    Model model = architectures::build({}, make_config(file, family), name_tensors(file, family), options);
+    const std::string config = make_config(file, family);
+    const DType dtype = safetensors::find_dtype_of_config(config).value_or(DType::f32);
+    Model model = architectures::build({}, config, name_tensors(file, family, dtype), options);
     assign_roles(model.graph);
     model.metadata = take_notes(file.metadata);
     Checkpoint checkpoint = *model.checkpoint;
