@@ -20,6 +20,7 @@ struct Task {
   const EncodingPtr& weight;
   std::span<const Projection* const> masks;
   const Projection* encoder;
+  const OutputError* judge;  ///< null without data
   const std::function<void(double)>& progress;
 
   std::unique_ptr<EncodedConstraint> encoded() const {
@@ -47,16 +48,15 @@ struct Task {
           solver.solve(*weight, composition, inputs, [&](int64_t done) { progress(static_cast<double>(done) / rows); });
       auto widened = last->widened();
       if (widened == nullptr) {
-        return judged({.encoding = last->finish(), .solution = solution, .solver = solver.name, .output_error = {}},
-                      inputs);
+        return judged({.encoding = last->finish(), .solution = solution, .solver = solver.name, .output_error = {}});
       }
       last = std::move(widened);
     }
   }
 
-  Projected judged(Projected projected, LayerInputs* inputs) const {
-    if (inputs != nullptr) {
-      projected.output_error = inputs->error(*weight, projected.encoding).relative();
+  Projected judged(Projected projected) const {
+    if (judge != nullptr) {
+      projected.output_error = judge->relative(projected.encoding);
     }
     return projected;
   }
@@ -82,7 +82,11 @@ Projected solve_best(const Task& task, LayerInputs& inputs) {
 Projected project(const EncodingPtr& weight, std::span<const Projection* const> masks, const Projection* encoder,
                   Effort effort, std::string_view solver, LayerInputs* inputs,
                   const std::function<void(double)>& progress) {
-  const Task task{weight, masks, encoder, progress};
+  std::optional<OutputError> judge;
+  if (effort == Effort::solve && inputs != nullptr) {
+    judge.emplace(inputs->judge(*weight));
+  }
+  const Task task{weight, masks, encoder, judge ? &*judge : nullptr, progress};
   if (effort == Effort::plan) {
     return {.encoding = task.encoded()->plan(), .solution = std::nullopt, .solver = {}, .output_error = {}};
   }

@@ -55,12 +55,12 @@ Importance LayerInputs::diagonal() {
   return diagonal_;
 }
 
-OutputError LayerInputs::error(const Encoding& before, const Encoding& after) const {
+OutputError LayerInputs::judge(const Encoding& weight) const {
   if (knowledge() == Knowledge::columns) {
-    return output_error(before, after, diagonal_);
+    return {weight, diagonal_};
   }
   const calibration::Gram& held_out = statistics_->held_out;
-  return output_error(before, after, held_out.rows() > 0 ? held_out : hessian());
+  return {weight, held_out.rows() > 0 ? held_out : hessian()};
 }
 
 }  // namespace terse::passes

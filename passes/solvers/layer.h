@@ -28,8 +28,8 @@ class LayerInputs {
 
   Knowledge knowledge() const { return statistics_ == nullptr ? Knowledge::columns : Knowledge::products; }
   Importance diagonal();
-  /// Of the samples that solutions are judged by: held out ones, where there are any.
-  OutputError error(const Encoding& before, const Encoding& after) const;
+  /// On the samples that solutions are judged by: held out ones, where there are any.
+  OutputError judge(const Encoding& weight) const;
 
   // With Knowledge::products only.
   const ObsFactor& factor();

@@ -1,22 +1,36 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <span>
+
 #include "calibration/gram.h"
 #include "formats/encoding.h"
 #include "passes/constraints/constraint.h"
 
 namespace terse::passes {
 
-/// Squared sums over a layer's outputs for the samples of a Gram matrix H: tr(W H W^T) of the original weight W, and
-/// tr(E H E^T) of the error E = W - Q.
-struct OutputError {
-  double signal = 0, noise = 0;
-  double relative() const { return signal > 0 ? noise / signal : 0; }
+/// How far the outputs of a layer are from what they were, for the samples of a Gram matrix H: tr(E H E^T) of the error
+/// E = W - Q over tr(W H W^T) of the original weight W.
+/// Results: the same digits on any number of threads.
+class OutputError {
+ public:
+  /// `before` [rows, columns] and what is known of the inputs must outlive it. Cost: as of `relative`.
+  OutputError(const Encoding& before, const calibration::Gram& hessian);
+  /// Where only the diagonal of H is known: each column's squares count `diagonal` times.
+  OutputError(const Encoding& before, Importance diagonal);
+
+  /// 0 if the original's outputs are all zero. Cost: rows * columns^2 multiplications; with a diagonal it streams.
+  double relative(const Encoding& after) const;
+
+ private:
+  /// Sum over rows x [count, columns] of x H x^T.
+  using Form = std::function<double(std::span<const float> x, int64_t count)>;
+  OutputError(const Encoding& before, Form form);
+
+  const Encoding& before_;
+  Form form_;
+  double signal_;
 };
-
-/// Both encodings [rows, columns]. The same digits on any number of threads. Cost: 2 rows * columns^2 multiplications.
-OutputError output_error(const Encoding& before, const Encoding& after, const calibration::Gram& hessian);
-
-/// The same where only the diagonal of H is known: each column's squares count `diagonal` times. Cost: streams.
-OutputError output_error(const Encoding& before, const Encoding& after, Importance diagonal);
 
 }  // namespace terse::passes

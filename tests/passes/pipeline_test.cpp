@@ -236,7 +236,7 @@ TEST_SUITE("passes/pipeline") {
     run_pipeline(parse_recipe(recipe), nearest.model, {});
     const auto report = run_pipeline(parse_recipe(recipe), weighted.model, {.statistics = &statistics});
     const auto error = [&](const TinyModel& tiny) {
-      return output_error(*before, *tiny.model.graph.value(tiny.q0).constant, means).relative();
+      return OutputError(*before, Importance(means)).relative(*tiny.model.graph.value(tiny.q0).constant);
     };
     CHECK(error(weighted) < 0.1 * error(nearest));
     const WeightReport& q = find_report(report, "layers.0.attn.q");

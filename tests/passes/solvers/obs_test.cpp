@@ -148,7 +148,7 @@ Quantized quantize(const EncodingPtr& weight, const calibration::Gram& hessian, 
       break;
   }
   Quantized result{.encoding = constraint.finish()};
-  result.error = output_error(*weight, result.encoding, hessian).relative();
+  result.error = OutputError(*weight, hessian).relative(result.encoding);
   return result;
 }
 
