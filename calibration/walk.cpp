@@ -1,9 +1,10 @@
 #include "calibration/walk.h"
 
 #include <algorithm>
-#include <cmath>
+#include <bit>
 #include <numeric>
 
+#include "calibration/kept_values.h"
 #include "calibration/parallel.h"
 #include "calibration/shared_values.h"
 #include "calibration/token_weights.h"
@@ -12,21 +13,8 @@
 namespace terse::calibration {
 namespace {
 
-constexpr int64_t kBatch = 8;          // samples whose barrier values are held in f32 at once
-constexpr int64_t kHeldOut = 8;        // every so manieth sample judges
-constexpr int64_t kNarrowFrom = 4096;  // numbers; smaller values stay as they are
-
-/// A value that a later step reads, between two segments of a sample.
-struct Kept {
-  ValueId id = kNoValue;
-  Tensor tensor;
-  bool is_narrow = false;  ///< f32, kept as bf16
-};
-
-Kept keep(ValueId id, const Tensor& tensor) {
-  const bool is_narrow = tensor.dtype() == DType::f32 && tensor.rank() >= 2 && tensor.count() >= kNarrowFrom;
-  return {id, is_narrow ? from_f32(tensor, DType::bf16) : tensor, is_narrow};
-}
+constexpr int64_t kBatch = 8;    // samples whose barrier values are held in f32 at once
+constexpr int64_t kHeldOut = 8;  // every so manieth sample judges
 
 /// The rows of a value with `count` rows that are no padding.
 std::vector<int64_t> find_tokens(const Sample& sample, int64_t count) {
@@ -40,21 +28,40 @@ std::vector<int64_t> find_tokens(const Sample& sample, int64_t count) {
   return rows;
 }
 
-/// What a sample brings to a barrier.
+/// What a sample brings to a barrier: [tokens, columns] in f32.
 struct Rows {
-  std::vector<float> values, weights;
+  Tensor values;
+  std::vector<float> weights;
 };
+
+/// The given rows of a matrix; itself if these are all.
+Tensor select_rows(const Tensor& matrix, int64_t columns, const std::vector<int64_t>& rows) {
+  if (std::ssize(rows) * columns == matrix.count()) {
+    return matrix;
+  }
+  Tensor selected = Tensor::uninitialized(DType::f32, {std::ssize(rows), columns});
+  float* to = selected.mutable_values<float>().data();
+  for (const int64_t row : rows) {
+    to = std::copy_n(matrix.values<float>().data() + row * columns, columns, to);
+  }
+  return selected;
+}
 
 Rows gather(const Tensor& value, const std::vector<Tensor>& passing, const Sample& sample) {
   const Tensor floats = to_f32(value);
   const int64_t columns = floats.shape().back(), count = floats.count() / std::max<int64_t>(columns, 1);
   const std::vector<int64_t> tokens = find_tokens(sample, count);
-  Rows rows{.values = {}, .weights = token_weights(passing, count, tokens)};
-  for (const int64_t token : tokens) {
-    const float* row = floats.values<float>().data() + token * columns;
-    rows.values.insert(rows.values.end(), row, row + columns);
+  return {.values = select_rows(floats, columns, tokens), .weights = token_weights(passing, count, tokens)};
+}
+
+/// Exponents of all ones mean infinity or NaN.
+bool is_finite(std::span<const float> numbers) {
+  constexpr uint32_t kExponent = 0x7f800000;
+  int64_t broken = 0;
+  for (const float x : numbers) {
+    broken += (std::bit_cast<uint32_t>(x) & kExponent) == kExponent ? 1 : 0;
   }
-  return rows;
+  return broken == 0;
 }
 
 /// The outputs that are worth computing: not the keys and values that a cache would take.
@@ -95,7 +102,7 @@ class Walk::Impl {
       });
       for (size_t i = 0; i < batch.size(); ++i) {
         const bool judges = count >= kHeldOut && (first + static_cast<int64_t>(i)) % kHeldOut == kHeldOut - 1;
-        (judges ? statistics.held_out : statistics.solving).add(batch[i].values, batch[i].weights);
+        (judges ? statistics.held_out : statistics.solving).add(batch[i].values.values<float>(), batch[i].weights);
       }
     }
     statistics.solving.finish();
@@ -110,12 +117,7 @@ class Walk::Impl {
     Frame frame = plan_.make_frame();
     load_sample(plan_, samples_[index], frame);
     shared_.load(samples_[index], frame);
-    std::vector<ValueId> live;
-    for (const Kept& kept : kept_[index]) {
-      live.push_back(kept.id);
-      frame[static_cast<size_t>(kept.id)] = kept.is_narrow ? to_f32(kept.tensor) : kept.tensor;
-    }
-    kept_[index].clear();
+    std::vector<ValueId> live = kept_[index].load(frame);
     for (size_t i = next_; i < barrier.step; ++i) {
       if (!shared_.is_shared(i)) {
         plan_.run(plan_.steps()[i], frame);
@@ -125,10 +127,8 @@ class Walk::Impl {
     }
     std::erase_if(live, [&](ValueId id) { return id == kNoValue || frame[static_cast<size_t>(id)].empty(); });
     Rows rows = gather(plan_.read(barrier.value, frame), passing(live, barrier, frame), samples_[index]);
-    check_finite(rows.values, barrier);
-    for (const ValueId id : live) {
-      kept_[index].push_back(keep(id, frame[static_cast<size_t>(id)]));
-    }
+    check_finite(rows.values.values<float>(), barrier);
+    kept_[index].store(live, frame);
     return rows;
   }
 
@@ -143,8 +143,8 @@ class Walk::Impl {
     return values;
   }
 
-  void check_finite(const std::vector<float>& rows, const Barrier& barrier) const {
-    if (!std::ranges::all_of(rows, [](float x) { return std::isfinite(x); })) {
+  void check_finite(std::span<const float> rows, const Barrier& barrier) const {
+    if (!is_finite(rows)) {
       throw Error(Kind::input, "{}: the calibration data gives it a number that is not finite",
                   describe(plan_.graph(), *plan_.steps()[barrier.step].node));
     }
@@ -163,8 +163,8 @@ class Walk::Impl {
   std::vector<Barrier> barriers_;
   const std::vector<Sample>& samples_;
   SharedValues shared_;
-  std::vector<std::vector<Kept>> kept_;  ///< by sample
-  size_t next_ = 0;                      ///< the step to go on with
+  std::vector<KeptValues> kept_;  ///< by sample
+  size_t next_ = 0;               ///< the step to go on with
 };
 
 Walk::Walk(const Model& model, const std::vector<Sample>& samples, const std::vector<ValueId>& weights)

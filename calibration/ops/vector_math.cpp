@@ -188,6 +188,26 @@ float exp_sum_of(const float* in, float shift, float* out, int64_t count) {
   return sum_of(out, count);
 }
 
+void narrow(const float* in, float factor, BFloat16* out, int64_t count) {
+  const hn::RebindToUnsigned<D> bits;
+  const hn::Rebind<uint16_t, D> half;
+  const size_t lanes = hn::Lanes(kD);
+  const auto size = static_cast<size_t>(count);
+  size_t i = 0;
+  for (; i + lanes <= size; i += lanes) {
+    const V scaled = hn::Mul(hn::LoadU(kD, in + i), constant(factor));
+    const auto x = hn::BitCast(bits, scaled);
+    const auto odd = hn::And(hn::ShiftRight<16>(x), hn::Set(bits, 1));
+    const auto rounded = hn::Add(x, hn::Add(odd, hn::Set(bits, 0x7fff)));
+    const auto is_nan = hn::RebindMask(bits, hn::IsNaN(scaled));
+    const auto chosen = hn::IfThenElse(is_nan, hn::Or(x, hn::Set(bits, 0x400000)), rounded);
+    hn::StoreU(hn::TruncateTo(half, hn::ShiftRight<16>(chosen)), half, reinterpret_cast<uint16_t*>(out + i));
+  }
+  for (; i < size; ++i) {
+    out[i] = to_bfloat16(in[i] * factor);
+  }
+}
+
 }  // namespace
 }  // namespace terse::calibration::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -206,6 +226,7 @@ HWY_EXPORT(max_of);
 HWY_EXPORT(sum_of);
 HWY_EXPORT(squared_sum_of);
 HWY_EXPORT(exp_sum_of);
+HWY_EXPORT(narrow);
 
 void vector_exp(const float* in, float* out, int64_t count) { HWY_DYNAMIC_DISPATCH(map_exp)(in, out, count); }
 void vector_tanh(const float* in, float* out, int64_t count) { HWY_DYNAMIC_DISPATCH(map_tanh)(in, out, count); }
@@ -223,6 +244,9 @@ float vector_squared_sum(const float* in, float center, int64_t count) {
 }
 float vector_exp_sum(const float* in, float shift, float* out, int64_t count) {
   return HWY_DYNAMIC_DISPATCH(exp_sum_of)(in, shift, out, count);
+}
+void vector_to_bfloat16(const float* in, float factor, BFloat16* out, int64_t count) {
+  HWY_DYNAMIC_DISPATCH(narrow)(in, factor, out, count);
 }
 
 }  // namespace terse::calibration

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "formats/half.h"
+
 namespace terse::calibration {
 
 // Functions of runs of floats, with the widest vectors that the processor has (Highway). `out` may be `in`. Infinities
@@ -29,5 +31,8 @@ float vector_sum(const float* in, int64_t count);
 float vector_squared_sum(const float* in, float center, int64_t count);
 /// out = exp(in - shift); returns the sum of out.
 float vector_exp_sum(const float* in, float shift, float* out, int64_t count);
+
+/// out = in * factor, rounded as to_bfloat16 does; equal bits on every instruction set.
+void vector_to_bfloat16(const float* in, float factor, BFloat16* out, int64_t count);
 
 }  // namespace terse::calibration

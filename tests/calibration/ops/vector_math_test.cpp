@@ -115,6 +115,23 @@ TEST_SUITE("calibration/ops/vector_math") {
     CHECK(vector_max(infinite.data(), 3) == kInf);
     CHECK(vector_max(infinite.data(), 1) == -kInf);
   }
+
+  TEST_CASE("bf16 is the scaled number rounded to nearest, ties to even, at every length") {
+    std::vector<float> in = {1.00390625F, 1.01171875F, -3.3F, 0, -0.0F, 1e-40F, 3.4e38F, kInf, -kInf, kNaN};
+    for (int i = 0; i < 50; ++i) {
+      in.push_back(std::sin(static_cast<float>(i)));
+    }
+    for (const float factor : {1.0F, 0.3F}) {
+      for (size_t count = 0; count <= in.size(); ++count) {
+        std::vector<BFloat16> found(count);
+        vector_to_bfloat16(in.data(), factor, found.data(), static_cast<int64_t>(count));
+        for (size_t i = 0; i < count; ++i) {
+          CAPTURE(in[i]);
+          CHECK(found[i].bits == to_bfloat16(in[i] * factor).bits);
+        }
+      }
+    }
+  }
 }
 
 }  // namespace
