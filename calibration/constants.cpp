@@ -26,8 +26,8 @@ Tensor decode_as(const Encoding& encoding, DType dtype) {
 
 }  // namespace
 
-Constants::Constants(const Graph& graph, Residency residency)
-    : residency_(residency), slots_(graph.values.size()), dtypes_(graph.values.size()) {
+Constants::Constants(const Graph& graph, Residency residency, Precision precision)
+    : residency_(residency), precision_(precision), slots_(graph.values.size()), dtypes_(graph.values.size()) {
   for (size_t i = 0; i < slots_.size(); ++i) {
     if (graph.values[i].constant != nullptr) {
       dtypes_[i] = seen_dtype(graph.values[i]);
@@ -66,7 +66,7 @@ std::shared_ptr<const PackedMatrix> Constants::packed(ValueId id, PackedMatrix::
   const bool transposed = operand == PackedMatrix::Operand::transposed;
   auto& matrix = transposed ? s.transposed : s.plain;
   std::call_once(transposed ? s.packed_transposed : s.packed_plain,
-                 [&] { matrix = PackedMatrix::pack(*s.encoding, operand); });
+                 [&] { matrix = PackedMatrix::pack(*s.encoding, operand, precision_); });
   return matrix;
 }
 

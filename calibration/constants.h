@@ -15,7 +15,7 @@ namespace terse::calibration {
 class Constants {
  public:
   /// Shares the encodings of `graph`.
-  explicit Constants(const Graph& graph, Residency residency = Residency::keep);
+  explicit Constants(const Graph& graph, Residency residency = Residency::keep, Precision precision = Precision::f32);
 
   /// Null if the value is no constant.
   const Encoding* find(ValueId id) const;
@@ -44,6 +44,7 @@ class Constants {
   };
   Slot& slot(ValueId id) const;
   Residency residency_;
+  Precision precision_;                       ///< of packed matrices that are kept
   std::vector<std::unique_ptr<Slot>> slots_;  ///< by value; null for what is no constant
   std::vector<DType> dtypes_;                 ///< by value; in which it is computed with
 };

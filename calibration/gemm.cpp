@@ -5,8 +5,10 @@
 #include <map>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
+#include "calibration/ops/vector_math.h"
 #include "calibration/parallel.h"
 #include "formats/error.h"
 
@@ -22,8 +24,8 @@ constexpr int64_t kStreamedNumbers = int64_t{1}
 constexpr size_t kCachedPrimitives = 512;    // a thread; a transformer at one length needs about ten
 
 /// The shape of one product as a key: m, n, k and the strides of rows and columns of a and b, of rows of c; whether it
-/// is added.
-using ProductKey = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, bool>;
+/// is added; what a and b hold.
+using ProductKey = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, bool, Precision>;
 
 const dnnl::engine& cpu() {
   static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
@@ -36,10 +38,11 @@ struct Primitive {
 };
 
 Primitive make_primitive(const ProductKey& shape) {
-  const auto& [m, n, k, a_row, a_column, b_row, b_column, c_row, accumulate] = shape;
+  const auto& [m, n, k, a_row, a_column, b_row, b_column, c_row, accumulate, precision] = shape;
   using dnnl::memory;
-  const memory::desc a({m, k}, memory::data_type::f32, memory::dims{a_row, a_column});
-  const memory::desc b({k, n}, memory::data_type::f32, memory::dims{b_row, b_column});
+  const auto factor = precision == Precision::bf16 ? memory::data_type::bf16 : memory::data_type::f32;
+  const memory::desc a({m, k}, factor, memory::dims{a_row, a_column});
+  const memory::desc b({k, n}, factor, memory::dims{b_row, b_column});
   const memory::desc c({m, n}, memory::data_type::f32, memory::dims{c_row, 1});
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
@@ -60,14 +63,14 @@ class Worker {
     return worker;
   }
 
-  void run(const ProductKey& shape, const float* a, const float* b, float* c) {
+  void run(const ProductKey& shape, const void* a, const void* b, float* c) {
     const Primitive& primitive = find(shape);
     const auto scratch_desc = primitive.description.scratchpad_desc();
     scratch_.resize(std::max(scratch_.size(), scratch_desc.get_size()));
     using dnnl::memory;
     // oneDNN takes pointers to mutable data for sources too; it does not write to them.
-    const memory a_memory(primitive.description.src_desc(), cpu(), const_cast<float*>(a));
-    const memory b_memory(primitive.description.weights_desc(), cpu(), const_cast<float*>(b));
+    const memory a_memory(primitive.description.src_desc(), cpu(), const_cast<void*>(a));
+    const memory b_memory(primitive.description.weights_desc(), cpu(), const_cast<void*>(b));
     const memory c_memory(primitive.description.dst_desc(), cpu(), c);
     const memory scratch(scratch_desc, cpu(), scratch_.data());
     primitive.run.execute(stream_, {{DNNL_ARG_SRC, a_memory},
@@ -75,6 +78,13 @@ class Worker {
                                     {DNNL_ARG_DST, c_memory},
                                     {DNNL_ARG_SCRATCHPAD, scratch}});
     stream_.wait();
+  }
+
+  /// `count` numbers in bf16, until the next call.
+  const BFloat16* narrow(const float* numbers, int64_t count) {
+    narrowed_.resize(std::max(narrowed_.size(), static_cast<size_t>(count)));
+    vector_to_bfloat16(numbers, 1, narrowed_.data(), count);
+    return narrowed_.data();
   }
 
  private:
@@ -94,16 +104,19 @@ class Worker {
   dnnl::stream stream_;
   std::map<ProductKey, Primitive> primitives_;
   std::vector<std::byte> scratch_;
+  std::vector<BFloat16> narrowed_;
 };
 
 /// Rows [first, first + rows) of a product.
-void multiply_panel(const Product& p, int64_t first, int64_t rows) {
+template <typename T>
+void multiply_panel(const BasicProduct<T>& p, int64_t first, int64_t rows) {
   const int64_t a_row = p.transpose_a ? 1 : p.lda;
   const int64_t a_column = p.transpose_a ? p.lda : 1;
   const int64_t b_row = p.transpose_b ? 1 : p.ldb;
   const int64_t b_column = p.transpose_b ? p.ldb : 1;
+  constexpr Precision kPrecision = std::is_same_v<T, float> ? Precision::f32 : Precision::bf16;
   try {
-    Worker::of_this_thread().run({rows, p.n, p.k, a_row, a_column, b_row, b_column, p.ldc, p.accumulate},
+    Worker::of_this_thread().run({rows, p.n, p.k, a_row, a_column, b_row, b_column, p.ldc, p.accumulate, kPrecision},
                                  p.a + first * a_row, p.b, p.c + first * p.ldc);
   } catch (const dnnl::error& error) {
     throw Error(Kind::internal, "product of [{},{}] and [{},{}]: {}", rows, p.k, p.k, p.n, error.what());
@@ -157,9 +170,8 @@ void multiply_streamed(const float* a, int64_t rows, const Encoding& encoding, f
   }
 }
 
-}  // namespace
-
-void multiply(const Product& product) {
+template <typename T>
+void multiply_panels(const BasicProduct<T>& product) {
   if (product.k == 0 && product.accumulate) {
     return;
   }
@@ -175,6 +187,35 @@ void multiply(const Product& product) {
   parallel_ranges(product.m, kPanelRows,
                   [&](int64_t begin, int64_t end) { multiply_panel(product, begin, end - begin); });
 }
+
+/// The numbers of an encoding in bf16: where they lie if they are, else a copy, made in parallel.
+Tensor narrowed(const Encoding& encoding) {
+  const DenseEncoding* dense = encoding.dense();
+  if (dense != nullptr && dense->dtype == DType::bf16) {
+    return dense->values.aligned();
+  }
+  Tensor out = Tensor::uninitialized(DType::bf16, encoding.shape);
+  const int64_t columns = encoding.columns();
+  BFloat16* to = out.mutable_values<BFloat16>().data();
+  const int64_t grain = std::max<int64_t>(1, kDecodedNumbers / std::max<int64_t>(columns, 1));
+  parallel_ranges(encoding.rows(), grain, [&](int64_t begin, int64_t end) {
+    std::vector<float> rows(static_cast<size_t>((end - begin) * columns));
+    decode_rows(encoding, begin, end - begin, rows);
+    vector_to_bfloat16(rows.data(), 1, to + begin * columns, std::ssize(rows));
+  });
+  return out;
+}
+
+}  // namespace
+
+Precision fast_precision() {
+  const auto has = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  const auto needed = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  return (has & needed) == needed ? Precision::bf16 : Precision::f32;
+}
+
+void multiply(const Product& product) { multiply_panels(product); }
+void multiply(const NarrowProduct& product) { multiply_panels(product); }
 
 Tensor decode_parallel(const Encoding& encoding) {
   const DenseEncoding* dense = encoding.dense();
@@ -195,21 +236,37 @@ Tensor decode_parallel(const Encoding& encoding) {
 PackedMatrix::PackedMatrix(Tensor values, int64_t depth, int64_t columns, Operand stored)
     : values_(std::move(values)), depth_(depth), columns_(columns), stored_(stored) {}
 
-std::shared_ptr<const PackedMatrix> PackedMatrix::pack(const Encoding& encoding, Operand operand) {
+std::shared_ptr<const PackedMatrix> PackedMatrix::pack(const Encoding& encoding, Operand operand, Precision precision) {
   if (encoding.shape.size() != 2) {
     throw Error(Kind::input, "weight of shape {}, expected a matrix", to_string(encoding.shape));
   }
   const DenseEncoding* dense = encoding.dense();
-  const bool is_f32 = dense != nullptr && dense->dtype == DType::f32;
-  const bool swapped = is_f32 && dense->transposed;
+  const bool is_narrow = precision == Precision::bf16;
+  const bool is_same = dense != nullptr && dense->dtype == (is_narrow ? DType::bf16 : DType::f32);
+  const bool swapped = is_same && dense->transposed;
   const bool transposed = operand == Operand::transposed;
-  Tensor values = is_f32 ? dense->values.aligned() : decode_parallel(encoding);
-  if (!is_f32 || !dense->values.is_aligned()) {
+  Tensor values = is_narrow ? narrowed(encoding) : is_same ? dense->values.aligned() : decode_parallel(encoding);
+  if (!is_same || !dense->values.is_aligned()) {
     release_pages(encoding);
   }
   return std::shared_ptr<const PackedMatrix>(
       new PackedMatrix(std::move(values), encoding.shape[transposed ? 1 : 0], encoding.shape[transposed ? 0 : 1],
                        transposed != swapped ? Operand::transposed : Operand::plain));
+}
+
+template <typename T>
+BasicProduct<T> PackedMatrix::product(const T* a, int64_t rows, float* c) const {
+  const bool transposed = stored_ == Operand::transposed;
+  return {.m = rows,
+          .n = columns_,
+          .k = depth_,
+          .a = a,
+          .lda = depth_,
+          .b = values_.values<T>().data(),
+          .ldb = transposed ? depth_ : columns_,
+          .transpose_b = transposed,
+          .c = c,
+          .ldc = columns_};
 }
 
 std::shared_ptr<const PackedMatrix> PackedMatrix::stream(EncodingPtr encoding, Operand operand) {
@@ -226,17 +283,14 @@ void multiply(const float* a, int64_t rows, const PackedMatrix& b, float* c) {
     multiply_streamed(a, rows, *b.streamed_, c);
     return;
   }
-  const bool transposed = b.stored_ == PackedMatrix::Operand::transposed;
-  multiply({.m = rows,
-            .n = b.columns(),
-            .k = b.depth(),
-            .a = a,
-            .lda = b.depth(),
-            .b = b.values_.values<float>().data(),
-            .ldb = transposed ? b.depth() : b.columns(),
-            .transpose_b = transposed,
-            .c = c,
-            .ldc = b.columns()});
+  if (b.values_.dtype() == DType::f32) {
+    multiply(b.product(a, rows, c));
+    return;
+  }
+  parallel_ranges(rows, kPanelRows, [&](int64_t begin, int64_t end) {
+    const BFloat16* panel = Worker::of_this_thread().narrow(a + begin * b.depth(), (end - begin) * b.depth());
+    multiply(b.product(panel, end - begin, c + begin * b.columns()));
+  });
 }
 
 }  // namespace terse::calibration

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "calibration/gemm.h"
 #include "formats/tensor.h"
 
 namespace terse::calibration {
@@ -12,10 +13,11 @@ namespace terse::calibration {
 /// Rows are gathered into panels of a fixed height and added to tiles of the result, each by one thread at a time, so
 /// the bits depend on the rows and their order alone.
 /// Shapes:  matrix [columns, columns] f32, symmetric.
-/// Cost:    columns^2 multiplications a row (the upper half only), columns^2 + 512 * columns floats.
+/// Cost:    columns^2 / 2 multiplications a row (the upper half only), columns^2 + 512 * columns floats.
 class Gram {
  public:
-  explicit Gram(int64_t columns);
+  /// With Precision::bf16 the weighted rows are rounded to bf16; sums are f32.
+  explicit Gram(int64_t columns, Precision precision = Precision::f32);
 
   /// Rows [count, columns], row-major, each counted `weights[i]` times (empty: once).
   void add(std::span<const float> rows, std::span<const float> weights);
@@ -29,10 +31,14 @@ class Gram {
   float at(int64_t row, int64_t column) const { return matrix_[static_cast<size_t>(row * columns_ + column)]; }
 
  private:
+  void gather(const float* row, float factor, int64_t to);
   void flush();
+  template <typename T>
+  void add_panel(const T* panel);
 
   int64_t columns_, rows_ = 0, gathered_ = 0;
-  std::vector<float> panel_, matrix_;
+  Tensor panel_;  ///< [512, columns] of weighted rows
+  std::vector<float> matrix_;
 };
 
 }  // namespace terse::calibration

@@ -190,9 +190,10 @@ std::vector<ValueId> find_needed_inputs(const Graph& graph, const StepList& list
 
 }  // namespace
 
-Plan::Plan(const Model& model, const std::vector<std::string>& outputs, Residency residency)
+Plan::Plan(const Model& model, const std::vector<std::string>& outputs, Residency residency, Precision precision)
     : graph_(upgraded(model)),
-      constants_(graph_, residency),
+      constants_(graph_, residency, precision),
+      precision_(precision),
       main_(Planner(graph_, constants_).plan(graph_.main, find_outputs(graph_, outputs))),
       needed_inputs_(find_needed_inputs(graph_, main_)) {}
 

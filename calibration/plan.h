@@ -38,9 +38,11 @@ struct Step {
 /// does.
 class Plan {
  public:
-  /// `outputs`: names of values to compute; empty: all graph outputs. Error usage for an unknown one; unsupported if a
-  /// needed node has an operator that no row of `operators()` covers.
-  Plan(const Model& model, const std::vector<std::string>& outputs, Residency residency = Residency::keep);
+  /// `outputs`: names of values to compute; empty: all graph outputs. `precision`: of products by weights that are
+  /// kept, and within Attention. Error usage for an unknown one; unsupported if a needed node has an operator that no
+  /// row of `operators()` covers.
+  Plan(const Model& model, const std::vector<std::string>& outputs, Residency residency = Residency::keep,
+       Precision precision = Precision::f32);
 
   const Graph& graph() const { return graph_; }
   const std::vector<Step>& steps() const { return main_.steps; }
@@ -67,6 +69,7 @@ class Plan {
 
   Graph graph_;
   Constants constants_;
+  Precision precision_;
   StepList main_;
   std::vector<ValueId> needed_inputs_;
 };

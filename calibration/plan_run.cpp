@@ -73,7 +73,7 @@ void Plan::run_operator(const Step& step, Frame& frame) const {
   const Node& node = *step.node;
   std::vector<const Tensor*> inputs(node.inputs.size());
   std::shared_ptr<const PackedMatrix> weight;
-  OpCall call{.node = node, .inputs = inputs};
+  OpCall call{.node = node, .inputs = inputs, .precision = precision_};
   for (size_t i = 0; i < inputs.size(); ++i) {
     const ValueId id = node.inputs[i];
     if (i == 1 && step.packed_weight != kNoValue) {

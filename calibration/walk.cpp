@@ -80,7 +80,7 @@ std::vector<std::string> roots_of(const Graph& graph) {
 class Walk::Impl {
  public:
   Impl(const Model& model, const std::vector<Sample>& samples, const std::vector<ValueId>& weights)
-      : plan_(model, roots_of(model.graph)),
+      : plan_(model, roots_of(model.graph), Residency::keep, fast_precision()),
         barriers_(find_barriers(plan_, weights)),
         samples_(samples),
         shared_(plan_, samples),
@@ -93,7 +93,7 @@ class Walk::Impl {
   /// Runs all samples up to the barrier.
   Statistics advance(const Barrier& barrier) {
     const int64_t columns = plan_.constants().find(barrier.weights.front())->columns();
-    Statistics statistics{.solving = Gram(columns), .held_out = Gram(columns)};
+    Statistics statistics{.solving = Gram(columns, fast_precision()), .held_out = Gram(columns, fast_precision())};
     const auto count = static_cast<int64_t>(samples_.size());
     for (int64_t first = 0; first < count; first += kBatch) {
       std::vector<Rows> batch(static_cast<size_t>(std::min(kBatch, count - first)));

@@ -20,8 +20,10 @@ struct Statistics {
 /// all of them, the linears behind it may be given other weights, which later steps then compute with. Padding
 /// (attention_mask 0) is left out of the statistics.
 ///
-/// Between barriers only live values are kept: matrices of floats as bf16, arithmetic is f32. Values that no weight has
-/// taken part in (masks, rotary tables) are computed once for all samples that have them in common.
+/// Between barriers only live values are kept: matrices of floats as bf16. Products and statistics round their factors
+/// to bf16 too where fast_precision() says so, sums are f32 (measured on 4-bit SmolLM2-135M, calibrated on 51,200
+/// tokens: KL divergence 0.0963 nats in f32, 0.0952 so, 0.098 and 0.099 with either alone: no difference). Values that
+/// no weight has taken part in (masks, rotary tables) are computed once for all samples that have them in common.
 /// Memory:  the live values of all samples, one layer's weights and its statistics.
 /// Results: the same bits on any number of threads.
 class Walk {

@@ -11,15 +11,18 @@ namespace {
 constexpr int64_t kQueriesPerTask = 128;  // whose scores against 1,000 keys stay in the second-level cache
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
-/// Queries, keys or values: [batch, heads, rows, size] or [batch, rows, heads * size], f32.
+/// Queries, keys or values: [batch, heads, rows, size] or [batch, rows, heads * size], f32 or rounded to bf16.
 struct Heads {
   Tensor values;
   int64_t batch = 0, heads = 0, rows = 0, size = 0;
   int64_t batch_stride = 0, head_stride = 0, row_stride = 0;
 
-  const float* at(int64_t b, int64_t head) const {
-    return values.values<float>().data() + b * batch_stride + head * head_stride;
+  template <typename T = float>
+  const T* at(int64_t b, int64_t head) const {
+    return values.values<T>().data() + b * batch_stride + head * head_stride;
   }
+
+  void narrow() { values = from_f32(values, DType::bf16); }
 };
 
 Heads as_heads(const Tensor& tensor, int64_t heads) {
@@ -109,6 +112,7 @@ enum class Stage { product, masked, capped, softmax };
 
 struct Attention {
   Heads q, k, v;
+  bool is_narrow = false;  ///< all three are bf16
   Mask mask;
   float scale = 1, softcap = 0;
   bool is_causal = false;
@@ -172,33 +176,36 @@ struct Attention {
     }
   }
 
-  /// Queries [begin, end) of one head.
+  /// Queries [begin, end) of one head, which are T.
+  template <typename T>
   void run(int64_t b, int64_t head, int64_t begin, int64_t end) const {
     const int64_t keys = visible_keys(end);
     const int64_t shared_head = head / (q.heads / k.heads);
-    std::vector<float> scores(static_cast<size_t>((end - begin) * keys));
-    multiply({.m = end - begin,
-              .n = keys,
-              .k = q.size,
-              .a = q.at(b, head) + begin * q.row_stride,
-              .lda = q.row_stride,
-              .b = k.at(b, shared_head),
-              .ldb = k.row_stride,
-              .transpose_b = true,
-              .c = scores.data(),
-              .ldc = keys});
+    Tensor scores = Tensor::uninitialized(DType::f32, {end - begin, keys});
+    float* rows = scores.mutable_values<float>().data();
+    multiply(BasicProduct<T>{.m = end - begin,
+                             .n = keys,
+                             .k = q.size,
+                             .a = q.at<T>(b, head) + begin * q.row_stride,
+                             .lda = q.row_stride,
+                             .b = k.at<T>(b, shared_head),
+                             .ldb = k.row_stride,
+                             .transpose_b = true,
+                             .c = rows,
+                             .ldc = keys});
     for (int64_t query = begin; query < end; ++query) {
-      finish_row(b, head, query, scores.data() + (query - begin) * keys, keys);
+      finish_row(b, head, query, rows + (query - begin) * keys, keys);
     }
-    multiply({.m = end - begin,
-              .n = v.size,
-              .k = keys,
-              .a = scores.data(),
-              .lda = keys,
-              .b = v.at(b, shared_head),
-              .ldb = v.row_stride,
-              .c = out + b * out_batch_stride + head * out_head_stride + begin * out_row_stride,
-              .ldc = out_row_stride});
+    const Tensor weights = from_f32(scores, kDTypeOf<T>);
+    multiply(BasicProduct<T>{.m = end - begin,
+                             .n = v.size,
+                             .k = keys,
+                             .a = weights.values<T>().data(),
+                             .lda = keys,
+                             .b = v.at<T>(b, shared_head),
+                             .ldb = v.row_stride,
+                             .c = out + b * out_batch_stride + head * out_head_stride + begin * out_row_stride,
+                             .ldc = out_row_stride});
   }
 
   void run_all() const {
@@ -206,7 +213,12 @@ struct Attention {
     parallel_for(q.batch * q.heads * pieces, [&](int64_t i) {
       const int64_t head = i / pieces;
       const int64_t begin = i % pieces * kQueriesPerTask;
-      run(head / q.heads, head % q.heads, begin, std::min(q.rows, begin + kQueriesPerTask));
+      const int64_t end = std::min(q.rows, begin + kQueriesPerTask);
+      if (is_narrow) {
+        run<BFloat16>(head / q.heads, head % q.heads, begin, end);
+      } else {
+        run<float>(head / q.heads, head % q.heads, begin, end);
+      }
     });
   }
 };
@@ -250,6 +262,14 @@ Attention describe(const OpCall& call) {
   return a;
 }
 
+/// From here on products are of bf16.
+void narrow(Attention& a) {
+  a.q.narrow();
+  a.k.narrow();
+  a.v.narrow();
+  a.is_narrow = true;
+}
+
 void add_past(const OpCall& call, Attention& a) {
   const int64_t rows = a.k.rows;
   a.k = as_heads(join_past(a.k, call.find_input(4)), 0);
@@ -281,9 +301,13 @@ std::vector<Tensor> attention(const OpCall& call) {
     kept = Tensor::uninitialized(DType::f32, {a.q.batch, a.q.heads, a.q.rows, a.k.rows});
     a.kept_scores = kept.mutable_values<float>().data();
   }
+  const Tensor keys = a.k.values, values = a.v.values;
+  if (call.precision == Precision::bf16) {
+    narrow(a);
+  }
   a.run_all();
   const DType dtype = call.input(0).dtype();
-  return {from_f32(out, dtype), from_f32(a.k.values, dtype), from_f32(a.v.values, dtype),
+  return {from_f32(out, dtype), from_f32(keys, dtype), from_f32(values, dtype),
           kept.empty() ? kept : from_f32(kept, dtype)};
 }
 

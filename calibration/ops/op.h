@@ -22,6 +22,7 @@ struct OpCall {
   /// inputs[0] holds it).
   const Encoding* table = nullptr;
   DType table_dtype = DType::undefined;  ///< in which the graph sees the table's rows
+  Precision precision = Precision::f32;  ///< of the products of Attention; a packed weight has its own
 
   /// Input `index`. Error input if it is missing.
   const Tensor& input(size_t index) const;

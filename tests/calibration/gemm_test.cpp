@@ -92,7 +92,7 @@ TEST_SUITE("calibration/gemm") {
 
   TEST_CASE("sums over nothing are zero") {
     std::vector<float> c(6, 1);
-    multiply({.m = 2, .n = 3, .k = 0, .lda = 1, .ldb = 3, .c = c.data(), .ldc = 3});
+    multiply(Product{.m = 2, .n = 3, .k = 0, .lda = 1, .ldb = 3, .c = c.data(), .ldc = 3});
     CHECK(c == std::vector<float>(6, 0));
   }
 
@@ -147,6 +147,40 @@ TEST_SUITE("calibration/gemm") {
     const auto a = random_floats(5 * 32, 8);
     CHECK(multiply_rows(a, *PackedMatrix::pack(encoded, Operand::transposed), 5) ==
           multiply_rows(a, *PackedMatrix::pack(*make_dense(decode(encoded)), Operand::transposed), 5));
+  }
+
+  TEST_CASE("bf16 products are f32 sums over rounded factors, however the weight is stored") {
+    if (fast_precision() == Precision::f32) {
+      return;  // this processor has no such products
+    }
+    const int64_t rows = 300, depth = 96, columns = 20;
+    const auto a = random_floats(rows * depth, 11), w = random_floats(columns * depth, 12);
+    const auto round = [](const Tensor& tensor) { return to_f32(from_f32(tensor, DType::bf16)); };
+    const Tensor rounded_a = round(Tensor::of<float>({rows, depth}, a));
+    const Tensor weight = Tensor::of<float>({columns, depth}, w), narrow = from_f32(weight, DType::bf16);
+    std::vector<float> expected(static_cast<size_t>(rows * columns));
+    multiply(rounded_a.values<float>().data(), rows,
+             *PackedMatrix::pack(*make_dense(round(weight)), Operand::transposed), expected.data());
+    std::vector<BFloat16> swapped(w.size());
+    for (size_t i = 0; i < w.size(); ++i) {
+      swapped[i % depth * columns + i / depth] = narrow.values<BFloat16>()[i];
+    }
+    const Tensor plain = Tensor::of<BFloat16>({depth, columns}, swapped);
+    const std::vector<std::pair<EncodingPtr, Operand>> forms = {{make_dense(weight), Operand::transposed},
+                                                                {make_dense(narrow), Operand::transposed},
+                                                                {make_dense_transposed(plain), Operand::transposed},
+                                                                {make_dense(plain), Operand::plain}};
+    for (const auto& [encoding, operand] : forms) {
+      const auto packed = PackedMatrix::pack(*encoding, operand, Precision::bf16);
+      const auto found = multiply_rows(a, *packed, rows);
+      double worst = 0;
+      for (size_t i = 0; i < found.size(); ++i) {
+        worst = std::max(worst, static_cast<double>(std::abs(found[i] - expected[i])));
+      }
+      CHECK(worst < 1e-4);
+      const ThreadLimit one(1);
+      CHECK(multiply_rows(a, *packed, rows) == found);
+    }
   }
 
   TEST_CASE("a streamed weight gives the product of a packed one, on any number of threads") {

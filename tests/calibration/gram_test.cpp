@@ -68,6 +68,28 @@ TEST_SUITE("calibration/gram") {
     CHECK(std::ranges::equal(whole.matrix(), alone.matrix()));
   }
 
+  TEST_CASE("in bf16 it is the matrix of the weighted rows, rounded") {
+    if (fast_precision() == Precision::f32) {
+      return;  // this processor has no such products
+    }
+    const int64_t columns = 70, count = 600;
+    const auto rows = random_floats(columns * count, 4);
+    std::vector<float> rounded = rows;
+    const float factor = std::sqrt(3.0F);
+    for (float& x : rounded) {
+      x = to_float(to_bfloat16(x * factor));
+    }
+    const Gram expected = gram_of(columns, rounded, {}, 1);
+    Gram gram(columns, Precision::bf16);
+    gram.add(rows, std::vector<float>(static_cast<size_t>(count), 3.0F));
+    gram.finish();
+    float worst = 0;
+    for (size_t i = 0; i < gram.matrix().size(); ++i) {
+      worst = std::max(worst, std::fabs(gram.matrix()[i] - expected.matrix()[i]));
+    }
+    CHECK(worst < 1e-2F);  // of diagonals near 1,800
+  }
+
   TEST_CASE("no rows give zeros") {
     const Gram gram = gram_of(4, {}, {}, 1);
     CHECK(gram.rows() == 0);
