@@ -14,6 +14,7 @@ using Merge = Vocabulary::Merge;
 /// A token that texts are merged to: found by no other means.
 std::vector<bool> piece_flags(const Vocabulary& vocabulary) {
   std::vector<bool> flags;
+  flags.reserve(vocabulary.tokens.size());
   for (const Token& token : vocabulary.tokens) {
     flags.push_back(!token.text.empty());
   }

@@ -172,6 +172,7 @@ std::string describe(const PreTokenizer& step) {
 
 std::string describe(const std::vector<PreTokenizer>& steps) {
   std::vector<std::string> parts;
+  parts.reserve(steps.size());
   for (const PreTokenizer& step : steps) {
     parts.push_back(describe(step));
   }

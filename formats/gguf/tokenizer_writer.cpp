@@ -195,7 +195,9 @@ void write_wordpiece(const Vocabulary& vocabulary, TokenList tokens, Metadata& m
   tokens.mark_words();
   set_tokens(std::move(tokens), metadata);
   metadata.set(kLowercaseKey, bert.lowercase);
-  metadata.set(kStripAccentsKey, bert.strip_accents);
+  if (bert.strip_accents != bert.lowercase) {  // which is what llama.cpp takes else
+    metadata.set(kStripAccentsKey, bert.strip_accents);
+  }
 }
 
 void write_model(const Vocabulary& vocabulary, TokenList tokens, Metadata& metadata) {
