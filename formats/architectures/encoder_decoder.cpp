@@ -20,11 +20,16 @@ class EncoderDecoderBuilder {
   EncoderDecoderBuilder(const EncoderDecoderTraits& traits, Graph& graph, Weights& weights)
       : t_(traits), builder_(graph), blocks_(builder_, weights) {}
 
-  void build() {
+  void build(Head head) {
     const ValueId ids = builder_.input("input_ids", DType::i64, {kBatch, kSequence});
     const ValueId mask = builder_.input("attention_mask", DType::i64, {kBatch, kSequence});
-    const ValueId decoder_ids = builder_.input("decoder_input_ids", DType::i64, {kBatch, kDecoderSequence});
     table_ = blocks_.weight(kTable, {t_.vocabulary, t_.width});
+    if (head == Head::features) {
+      builder_.output("last_hidden_state", encoder(ids, mask), DType::f32,
+                      {kBatch, kSequence, {.size = t_.width.value}});
+      return;
+    }
+    const ValueId decoder_ids = builder_.input("decoder_input_ids", DType::i64, {kBatch, kDecoderSequence});
     const ValueId encoded = encoder(ids, mask);
     builder_.output("logits", logits(decoder(decoder_ids, encoded, mask)), DType::f32,
                     {kBatch, kDecoderSequence, {.size = t_.vocabulary.value}});
@@ -137,9 +142,9 @@ class EncoderDecoderBuilder {
 
 }  // namespace
 
-Graph build_encoder_decoder(const EncoderDecoderTraits& traits, Weights& weights) {
+Graph build_encoder_decoder(const EncoderDecoderTraits& traits, Weights& weights, Head head) {
   Graph graph;
-  EncoderDecoderBuilder(traits, graph, weights).build();
+  EncoderDecoderBuilder(traits, graph, weights).build(head);
   return graph;
 }
 

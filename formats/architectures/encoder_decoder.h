@@ -26,8 +26,9 @@ struct EncoderDecoderTraits {
   Tie tie = Tie::by_default;
 };
 
-/// Inputs input_ids and attention_mask [batch, sequence], decoder_input_ids [batch, decoder_sequence]; output logits
-/// [batch, decoder_sequence, vocabulary].
-Graph build_encoder_decoder(const EncoderDecoderTraits& traits, Weights& weights);
+/// Head::sequence_to_sequence_lm: inputs input_ids and attention_mask [batch, sequence], decoder_input_ids
+/// [batch, decoder_sequence]; output logits [batch, decoder_sequence, vocabulary].
+/// Head::features, of the encoder alone: the first two inputs; output last_hidden_state [batch, sequence, width].
+Graph build_encoder_decoder(const EncoderDecoderTraits& traits, Weights& weights, Head head);
 
 }  // namespace terse::architectures

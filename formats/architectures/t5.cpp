@@ -9,7 +9,8 @@ namespace terse::architectures {
 namespace {
 
 constexpr std::array kHeads = {
-    HeadRow{"T5ForConditionalGeneration", Head::sequence_to_sequence_lm, ""},
+    HeadRow{"T5ForConditionalGeneration", Head::sequence_to_sequence_lm, "decoder.final_layer_norm.weight"},
+    HeadRow{"T5EncoderModel", Head::features, ""},
 };
 
 /// The stacks' own names of the shared table, and a table that the first version's files carry for nothing.
@@ -38,7 +39,7 @@ float logits_scale(const JsonField& config, const Size& width) {
 }
 
 /// Source: Raffel et al. 2019, T5, arXiv:1910.10683; Shazeer 2020, GLU variants, arXiv:2002.05202.
-Graph build_t5(const JsonField& config, Weights& weights, Head /*head*/, const OpenOptions& /*options*/) {
+Graph build_t5(const JsonField& config, Weights& weights, Head head, const OpenOptions& /*options*/) {
   const FeedForwardConfig feed_forward = read_feed_forward(config);
   const Size width = read_size(config, "d_model");
   const Size heads = read_size(config, "num_heads");
@@ -59,7 +60,7 @@ Graph build_t5(const JsonField& config, Weights& weights, Head /*head*/, const O
       .logits_scale = logits_scale(config, width),
       .tie = read_tie(config),
   };
-  return build_encoder_decoder(traits, weights);
+  return build_encoder_decoder(traits, weights, head);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 import families
-from families import BERT_LIKE, ENCODER, ENCODER_DECODER, FAMILIES, T5_LIKE, Family
+from families import BERT_LIKE, DECODER, ENCODER, ENCODER_DECODER, FAMILIES, T5_LIKE, Family
 from runtimes import PRESETS, compress, relative_error, run_onnxruntime, terse
 
 TOLERANCE = 1e-4  # two correct executors differ by 1e-6; exact gelu in place of its tanh form by 1e-3
@@ -45,6 +45,7 @@ VARIANTS = {name: FAMILIES[name] for name in NAMES} | {
     "mobilebert-plain": Family("MobileBertConfig", "MobileBertModel", MOBILEBERT | dict(num_feedforward_networks=4), ENCODER, FEATURES),
     "mobilebert-classes": Family("MobileBertConfig", "MobileBertForSequenceClassification", MOBILEBERT | CLASSES, ENCODER),
     "mobilebert-tokens": Family("MobileBertConfig", "MobileBertForTokenClassification", MOBILEBERT | dict(num_feedforward_networks=1), ENCODER),
+    "t5-encoder": Family("T5Config", "T5EncoderModel", T5_LIKE, DECODER, HIDDEN, dict(attn_implementation="eager")),
     "t5-few-buckets": Family(
         "T5Config", "T5ForConditionalGeneration",
         T5_LIKE | dict(relative_attention_num_buckets=8, relative_attention_max_distance=9, num_decoder_layers=1, d_kv=8), ENCODER_DECODER,

@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 import families
 from runtimes import relative_error, terse
 
-FAMILIES = ["llama", "mistral", "albert", "bert", "distilbert", "electra", "mobilebert", "gpt2"]
-QUANTIZED = [family for family in FAMILIES if family != "gpt2"]  # its linears are Conv1D modules, which hold no codes
+QUANTIZED = ["llama", "mistral", "albert", "bert", "distilbert", "mobilebert"]
+QUANTIZED_ONCE = ["electra", "gemma", "gemma2", "gpt_neo", "gptj", "granite", "phi", "phi3"]  # by one pipeline, to save time
+FAMILIES = QUANTIZED + QUANTIZED_ONCE + ["gpt2"]  # GPT-2's linears are Conv1D modules, which hold no codes
 PIPELINES = {
     "int4": ["--recipe", "int4"],
     "int8": ["--recipe", "int8"],
@@ -22,6 +23,7 @@ PIPELINES = {
     "mixed": ["--pass", "quantize,bits=4,block=32", "--pass", "quantize,bits=8,block=channel,only=down,requantize=yes"],
     "half-of-the-layers": ["--pass", "quantize,bits=4,block=32,layers=1"],
 }
+CASES = [(family, pipeline) for family in QUANTIZED for pipeline in PIPELINES] + [(family, "int4") for family in QUANTIZED_ONCE]
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +95,7 @@ def test_a_dense_copy_holds_the_same_bits_and_gives_the_same_outputs(checkpoints
         assert relative_error(values, expected[name]) <= 1e-6  # PyTorch adds up in another order where arrays lie otherwise
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", QUANTIZED + ["gpt2"])
 @pytest.mark.parametrize("dtype", ["f16", "bf16"])
 def test_a_cast_folder_loads_in_its_type(checkpoints, family, dtype, tmp_path):
     folder, out = checkpoints(family), tmp_path / "out"
@@ -103,12 +105,11 @@ def test_a_cast_folder_loads_in_its_type(checkpoints, family, dtype, tmp_path):
     check_agreement(family, out, arrays(folder / "inputs.npz"), tmp_path, 1e-4)
 
 
-@pytest.mark.parametrize("family", QUANTIZED)
-@pytest.mark.parametrize("pipeline", PIPELINES)
+@pytest.mark.parametrize("family, pipeline", CASES)
 def test_a_quantized_folder_computes_in_transformers_what_it_does_in_terse(checkpoints, family, pipeline, tmp_path):
     folder, out = checkpoints(family), tmp_path / "out"
-    if pipeline == "zero-points" and family in ("distilbert", "electra"):
-        pytest.skip("compressed-tensors 0.20 cannot unpack zero points of fewer rows than a word holds: their last linears have three and one")
+    if pipeline == "zero-points" and family == "distilbert":
+        pytest.skip("compressed-tensors 0.20 cannot unpack zero points of fewer rows than a word holds: its classifier has three")
     terse("compress", folder, "-o", out, *PIPELINES[pipeline])
     check_agreement(family, out, arrays(folder / "inputs.npz"), tmp_path)
     assert any(name.endswith(".weight_packed") for name in load_file(out / "model.safetensors"))

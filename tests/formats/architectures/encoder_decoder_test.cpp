@@ -64,6 +64,19 @@ TEST_SUITE("formats/architectures/encoder_decoder") {
     CHECK(count(graph, "Attention") == 3);
   }
 
+  TEST_CASE("the encoder alone gives its last hidden state") {
+    TinyCheckpoint tiny = tiny_t5();
+    std::erase_if(tiny.shapes, [](const auto& entry) { return entry.first.starts_with("decoder."); });
+    for (const char* architectures : {R"("architectures": ["T5EncoderModel"],)", ""}) {
+      CAPTURE(architectures);
+      TinyCheckpoint encoder = tiny;
+      encoder.configure(R"("architectures": ["T5ForConditionalGeneration"],)", architectures);
+      const Graph graph = encoder.build().graph;
+      CHECK(names(graph, graph.main.inputs) == "input_ids,batch,sequence attention_mask,batch,sequence");
+      CHECK(names(graph, graph.main.outputs) == "last_hidden_state,batch,sequence,4");
+    }
+  }
+
   TEST_CASE("what the head reads is scaled as either dialect of the configuration says") {
     struct Row {
       std::string settings, expected;
