@@ -13,7 +13,9 @@ namespace terse::passes {
 namespace {
 
 constexpr std::array kSelectionOptions = {
-    OptionRow{"only", "", "<weights>", "the weights to change: roles, groups and name patterns, joined by '+'"},
+    OptionRow{
+        "only", "", "<weights>",
+        "the weights to change: roles, groups and name patterns, joined by '+'; @0-3 behind one: of these layers"},
     OptionRow{"except", "", "<weights>", "weights to leave out of those, written likewise"},
     OptionRow{"layers", "", "<layers>", "only weights of these layers, counted from 0: 0-3+30"},
     OptionRow{"solver", "auto", "auto|nearest|weighted|obs|descent",

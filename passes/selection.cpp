@@ -71,17 +71,18 @@ class Selector {
  public:
   explicit Selector(const Graph& graph) : graph_(graph), uses_(find_uses(graph)), matrices_(matrices(graph)) {}
 
-  /// The matrices that one word stands for.
+  /// The matrices that one word stands for, "@0-3" behind it included.
   std::vector<ValueId> find(std::string_view word) const {
-    for (const Group& group : kGroups) {
-      if (group.row.name == word) {
-        return filter([&](ValueId id) { return group.holds(graph_.value(id), uses_[static_cast<size_t>(id)]); });
-      }
+    const size_t at = word.rfind('@');
+    if (at == std::string_view::npos || !accepts("<layers>", word.substr(at + 1))) {
+      return find_plain(word);
     }
-    auto found = find_role_kind(word) ? by_role(*find_role_kind(word)) : by_name(word);
+    const auto [first, last] = parse_range(word.substr(at + 1));
+    std::vector<ValueId> found = find_plain(word.substr(0, at));
+    std::erase_if(found, [&, low = first, high = last](ValueId id) { return !is_in_layer(id, low, high); });
     if (found.empty()) {
-      throw Error(Kind::usage, "'{}' matches no role, group or name of a weight of two or more dimensions{}", word,
-                  suggestion(word, known_words()));
+      throw Error(Kind::usage, "'{}' matches no weight in these layers, the model has layers up to {}", word,
+                  last_layer());
     }
     return found;
   }
@@ -113,6 +114,20 @@ class Selector {
   }
 
  private:
+  std::vector<ValueId> find_plain(std::string_view word) const {
+    for (const Group& group : kGroups) {
+      if (group.row.name == word) {
+        return filter([&](ValueId id) { return group.holds(graph_.value(id), uses_[static_cast<size_t>(id)]); });
+      }
+    }
+    auto found = find_role_kind(word) ? by_role(*find_role_kind(word)) : by_name(word);
+    if (found.empty()) {
+      throw Error(Kind::usage, "'{}' matches no role, group or name of a weight of two or more dimensions{}", word,
+                  suggestion(word, known_words()));
+    }
+    return found;
+  }
+
   template <typename Condition>
   std::vector<ValueId> filter(Condition&& condition) const {
     std::vector<ValueId> found;
@@ -201,6 +216,10 @@ std::vector<ValueId> matrices(const Graph& graph) {
     }
   }
   return found;
+}
+
+std::vector<ValueId> find_weights(const Graph& graph, std::string_view words) {
+  return Selector(graph).find_any(words);
 }
 
 std::vector<ValueId> select(const Graph& graph, const Arguments& arguments, std::string_view default_group) {

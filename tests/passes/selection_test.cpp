@@ -43,6 +43,8 @@ TEST_SUITE("passes/selection") {
              Row{"only=q,layers=0-1", "layers.0.attn.q layers.1.attn.q"},
              Row{"only=q,layers=0+1", "layers.0.attn.q layers.1.attn.q"},
              Row{"only=router,layers=0", ""},
+             Row{"only=q@1+layers.0.mlp.*", "layers.0.mlp.up layers.1.attn.q"},
+             Row{"only=linears@0-1,except=q@0+*.mlp.*@1", "layers.0.attn.k layers.0.mlp.up layers.1.attn.q"},
          }) {
       CAPTURE(row.options);
       CHECK(selected(row.options) == row.expected);
@@ -76,6 +78,8 @@ TEST_SUITE("passes/selection") {
                  "'layers.0.attn.q'?"},
              Row{"except=gate", "'gate' matches no role, group or name of a weight of two or more dimensions"},
              Row{"only=norm", "'norm' matches no role, group or name of a weight of two or more dimensions"},
+             Row{"only=q@2-5", "'q@2-5' matches no weight in these layers, the model has layers up to 1"},
+             Row{"only=q@first", "'q@first' matches no role, group or name of a weight of two or more dimensions"},
              Row{"layers=2-5", "layers=2-5 matches no weight, the model has layers up to 1"},
          }) {
       CAPTURE(row.options);
