@@ -54,6 +54,19 @@ bool is_linear(const Value& value, Uses uses) {
 
 bool is_table(const Value& value, Uses uses) { return uses.looked_up || has_role(value, {RoleKind::head}); }
 
+/// Tables of token types have a few rows, and no vocabulary has as few.
+bool is_vocabulary(const Value& value, Uses uses) {
+  constexpr int64_t kMostTokenTypes = 16;
+  const bool is_tokens = uses.looked_up && has_role(value, {RoleKind::embedding});
+  return has_role(value, {RoleKind::head}) || (is_tokens && value.constant->rows() > kMostTokenTypes);
+}
+
+bool makes_values(const Value& value, Uses /*uses*/) { return has_role(value, {RoleKind::v}); }
+
+bool is_delicate(const Value& value, Uses /*uses*/) {
+  return has_role(value, {RoleKind::v, RoleKind::qkv, RoleKind::down});
+}
+
 bool is_matrix(const Value& /*value*/, Uses /*uses*/) { return true; }
 
 struct Group {
@@ -64,6 +77,10 @@ struct Group {
 constexpr std::array kGroups = {
     Group{{"linears", "matrices that are multiplied by, without router, head and tables"}, is_linear},
     Group{{"tables", "matrices whose rows are looked up, and the head"}, is_table},
+    Group{{"vocabulary", "the tables of tokens and the head: of the tables all but positions and token types"},
+          is_vocabulary},
+    Group{{"delicate", "linears whose errors cost most: v, qkv and down"}, is_delicate},
+    Group{{"values", "v; unlike the role's name it may stand for nothing"}, makes_values},
     Group{{"matrices", "all weights of two or more dimensions"}, is_matrix},
 };
 

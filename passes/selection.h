@@ -14,7 +14,7 @@ struct GroupRow {
   std::string_view summary;
 };
 
-/// linears, tables, matrices.
+/// linears, tables, vocabulary, delicate, values, matrices.
 std::span<const GroupRow> groups();
 
 /// The name that users see: the display name, before roles were assigned the value's own.

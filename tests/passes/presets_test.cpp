@@ -25,8 +25,22 @@ TEST_SUITE("passes/presets") {
 
   TEST_CASE("an unknown recipe or target is an error that says what there is") {
     CHECK_THROWS_WITH_AS(get_recipe("in4", "onnx"), "there is no recipe 'in4', did you mean 'int4'?", Error);
-    CHECK_THROWS_WITH_AS(get_recipe("int4", "gguf"),
-                         "recipe int4 has no text for target gguf, it has one for onnx, safetensors", Error);
+    CHECK_THROWS_WITH_AS(get_recipe("cluster-16", "gguf"),
+                         "recipe cluster-16 has no text for target gguf, it has one for onnx", Error);
+  }
+
+  TEST_CASE("int4 for GGUF takes larger types where rows are no whole blocks, and leaves small tables alone") {
+    TinyModel tiny;
+    const ValueId positions = tiny.weight("positions", 64, 32, {{RoleKind::position}}, {"Gather"});
+    tiny.model.graph.value(tiny.q0).constant = random_matrix(32, 256);
+    run_pipeline(parse_recipe(get_recipe("int4", "gguf").text), tiny.model, {});
+    const auto encoding = [&](ValueId id) { return describe(*tiny.model.graph.value(id).constant); };
+    CHECK(encoding(tiny.q0) == "Q4_K");
+    CHECK(encoding(tiny.k0) == "Q5_0");  // 32 columns
+    CHECK(encoding(tiny.down1) == "Q5_1");
+    CHECK(encoding(tiny.table) == "Q8_0");
+    CHECK(encoding(positions) == "f32");
+    CHECK(encoding(tiny.router) == "f32");
   }
 
   TEST_CASE("int4 stores linears in 4 bits, the tied table once in 8, and leaves the router alone") {

@@ -32,6 +32,7 @@ TEST_SUITE("passes/selection") {
              Row{"only=linears",
                  "layers.0.attn.q layers.0.attn.k layers.0.mlp.up layers.1.attn.q layers.1.mlp.down side"},
              Row{"only=tables", "embed"},
+             Row{"only=vocabulary", "embed"},
              Row{"only=embedding", "embed"},
              Row{"only=head", "embed"},
              Row{"only=q", "layers.0.attn.q layers.1.attn.q"},
@@ -63,6 +64,15 @@ TEST_SUITE("passes/selection") {
       const auto selected_ids = select(graph, Arguments(get_pass("cast"), call), "linears");
       CHECK(std::count(selected_ids.begin(), selected_ids.end(), experts) == expected);
     }
+  }
+
+  TEST_CASE("positions and token types are tables, but no vocabulary") {
+    TinyModel tiny;
+    tiny.weight("token_types", 2, 32, {{RoleKind::embedding}}, {"Gather"});
+    tiny.weight("positions", 64, 32, {{RoleKind::position}}, {"Gather"});
+    const Graph& graph = tiny.model.graph;
+    CHECK(find_weights(graph, "vocabulary") == std::vector<ValueId>{tiny.table});
+    CHECK(find_weights(graph, "tables").size() == 3);
   }
 
   TEST_CASE("a word that matches nothing is an error that names the nearest") {
