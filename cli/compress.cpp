@@ -8,12 +8,13 @@
 #include "cli/console.h"
 #include "cli/interrupts.h"
 #include "cli/output_file.h"
+#include "cli/pipeline_choice.h"
 #include "cli/progress.h"
 #include "cli/tokenizer_path.h"
 #include "cli/units.h"
 #include "formats/bytes.h"
 #include "formats/error.h"
-#include "passes/presets.h"
+#include "passes/text.h"
 
 namespace terse::cli {
 namespace {
@@ -21,41 +22,22 @@ namespace {
 constexpr size_t kFewestSamples = 8;  // fewer say more about themselves than about the model
 
 struct CompressOptions {
-  std::string model, recipe, max_size, report;
+  std::string model, max_size, report, save_encodings;
   OutputOptions output;
-  std::vector<std::string> passes, data;
+  PipelineChoice pipeline;
+  std::vector<std::string> data, stats;
   std::optional<int64_t> samples, seq_len;
   EvaluationOptions evaluation;
   int64_t seed = 0;
   bool dry_run = false;
 };
 
-/// A recipe by name or, if it has an extension or a folder in it, of a file.
-passes::Pipeline read_recipe(const std::string& recipe, std::string_view target) {
-  if (recipe.find_first_of("./") == std::string::npos) {
-    return passes::parse_recipe(passes::get_recipe(recipe, target).text);
-  }
-  const std::string text = read_text(recipe);
-  return with_context(recipe, [&] { return passes::parse_recipe(text); });
-}
-
-passes::Pipeline build_pipeline(const CompressOptions& options, const FormatRow& format) {
-  passes::Pipeline pipeline;
-  if (!options.recipe.empty()) {
-    pipeline = read_recipe(options.recipe, format.name);
-  }
-  for (const std::string& pass : options.passes) {
-    pipeline.calls.push_back(with_context("--pass", [&] { return passes::parse_pass(pass); }));
-  }
-  if (pipeline.calls.empty()) {
-    throw Error(Kind::usage, "compress: nothing to do, give --recipe or --pass (see 'terse recipes', 'terse passes')");
-  }
-  return pipeline;
-}
-
 void check_options(const CompressOptions& options) {
   if (options.data.empty() && (options.samples || options.seq_len)) {
     throw Error(Kind::usage, "--samples, --seq-len: say how to read --data, which is missing");
+  }
+  if (!options.data.empty() && !options.stats.empty()) {
+    throw Error(Kind::usage, "--stats: not together with --data, which finds out what --stats says and more");
   }
   if (options.seed < 0) {
     throw Error(Kind::usage, "--seed: expected 0 or more, found {}", options.seed);
@@ -94,13 +76,15 @@ void sign(Model& model, const std::string& pipeline, int64_t seed) {
 struct Plan {
   passes::PipelineReport passes;
   Layout layout;
+  std::string encodings;  ///< as --encodings reads them
 };
 
 /// What would come out, without touching a weight. Errors if the target cannot hold it, or --max-size would be missed.
 Plan make_plan(const CompressOptions& options, const FormatRow& format, const passes::Pipeline& pipeline,
                const Model& original) {
   Model planned = copy(original);
-  Plan plan{.passes = run_pipeline(pipeline, planned, {.plan_only = true}), .layout = {}};
+  Plan plan{.passes = run_pipeline(pipeline, planned, {.plan_only = true}), .layout = {}, .encodings = {}};
+  plan.encodings = passes::encodings_text(original.graph, planned.graph);
   sign(planned, to_string(pipeline), options.seed);
   const WriteOptions write_options = options.output.write_options();
   format.check(planned, write_options);
@@ -117,19 +101,21 @@ Plan make_plan(const CompressOptions& options, const FormatRow& format, const pa
   return plan;
 }
 
-void warn(const GlobalOptions& global, const Compression& compression) {
-  const std::string notes = notes_text(compression.passes);
+void print_pass_notes(const GlobalOptions& global, const passes::PipelineReport& report) {
   if (global.quiet) {
     return;
   }
-  if (!notes.empty() && global.verbose) {
-    print_message("weights that were selected and left alone:\n" + notes.substr(0, notes.size() - 1));
-  } else if (!notes.empty()) {
-    print_message(fmt::format("{} weights were selected and left alone; --verbose and --report say why",
-                              std::ranges::count(notes, '\n')));
+  const std::string notes = notes_text(report, global.verbose ? NoteDetail::weights : NoteDetail::reasons);
+  for (const std::string_view note : passes::split(passes::trim(notes), '\n')) {
+    print_message(fmt::format("note: {}", note));
   }
+}
+
+void warn(const GlobalOptions& global, const Compression& compression) {
+  print_pass_notes(global, compression.passes);
   const auto& smoke = compression.smoke;
-  if (smoke.has_run && (!smoke.is_finite || (smoke.kl_mean && !(*smoke.kl_mean <= calibration::kSuspiciousKl)))) {
+  if (!global.quiet && smoke.has_run &&
+      (!smoke.is_finite || (smoke.kl_mean && !(*smoke.kl_mean <= calibration::kSuspiciousKl)))) {
     print_message("warning: the smoke check says that this model is broken");
   }
 }
@@ -144,10 +130,17 @@ struct Run {
   const std::filesystem::path& tokenizer;  ///< of data that is text
 };
 
-passes::PipelineReport run_passes(const Run& run, Model& model, const calibration::Dataset& calibration) {
+/// What is known of the inputs of weights beside the weights.
+struct Knowledge {
+  calibration::Dataset data;            ///< empty without --data
+  passes::ColumnStatistics statistics;  ///< empty without --stats
+};
+
+passes::PipelineReport run_passes(const Run& run, Model& model, const Knowledge& known) {
   auto report = run.phases.time("passes", [&] {
     return run_pipeline(run.pipeline, model,
-                        {.samples = calibration.samples.empty() ? nullptr : &calibration.samples,
+                        {.samples = known.data.samples.empty() ? nullptr : &known.data.samples,
+                         .statistics = known.statistics.empty() ? nullptr : &known.statistics,
                          .progress = [&](std::string_view what, double done) { run.progress.update(what, done); }});
   });
   sign(model, to_string(run.pipeline), run.options.seed);
@@ -187,6 +180,13 @@ calibration::Dataset read_calibration(const CompressOptions& options, const Mode
   return data;
 }
 
+Knowledge read_knowledge(const Run& run, const Model& model) {
+  const std::vector<std::filesystem::path> stats(run.options.stats.begin(), run.options.stats.end());
+  return {.data = read_calibration(run.options, model, run.tokenizer),
+          .statistics = stats.empty() ? passes::ColumnStatistics()
+                                      : with_context("--stats", [&] { return passes::read_statistics(stats, model); })};
+}
+
 Compression do_all(const Run& run, const Model& original, const Plan& plan) {
   const auto& files = run.options.evaluation.files;
   calibration::Dataset data;
@@ -194,14 +194,14 @@ Compression do_all(const Run& run, const Model& original, const Plan& plan) {
     data = calibration::read_dataset(original, {files.begin(), files.end()},
                                      run.options.evaluation.data_options(run.tokenizer));
   }
-  const calibration::Dataset calibration = read_calibration(run.options, original, run.tokenizer);
+  const Knowledge known = read_knowledge(run, original);
   auto model = std::make_unique<Model>(copy(original));
   Compression result{.pipeline = to_string(run.pipeline),
                      .seed = run.options.seed,
                      .before = facts_of(original),
                      .after = {},
                      .files = plan.layout.files,
-                     .passes = run_passes(run, *model, calibration),
+                     .passes = run_passes(run, *model, known),
                      .smoke = {},
                      .evaluation = {},
                      .failure = {}};
@@ -230,8 +230,12 @@ const FormatRow& check_paths(const CompressOptions& options, const Context& cont
   const FormatRow& format = check_output(output, options.model);
   context.interrupts.will_write(options.output.path);
   if (!options.report.empty()) {
-    check_report_path(options.report, {options.model, options.output.path});
+    check_report_path("--report", options.report, {options.model, options.output.path});
     context.interrupts.will_write(options.report);
+  }
+  if (!options.save_encodings.empty()) {
+    check_report_path("--save-encodings", options.save_encodings, {options.model, options.output.path});
+    context.interrupts.will_write(options.save_encodings);
   }
   return format;
 }
@@ -239,17 +243,22 @@ const FormatRow& check_paths(const CompressOptions& options, const Context& cont
 ExitCode run(const CompressOptions& options, const Context& context) {
   check_options(options);
   const FormatRow& format = check_paths(options, context);
-  const passes::Pipeline pipeline = build_pipeline(options, format);
+  const ChosenPipeline chosen = read_pipeline(options.pipeline, format);
   std::vector<std::string> files = options.evaluation.files;
   files.insert(files.end(), options.data.begin(), options.data.end());
   const auto tokenizer = find_tokenizer_for(files, options.model, context.options);
   Phases phases;
   Progress progress(context.options);
   const Model original = phases.time("read", [&] { return open_for_output(options.output, options.model); });
+  const passes::Pipeline pipeline = chosen.for_graph(original.graph);
   const Plan plan = phases.time("plan", [&] { return make_plan(options, format, pipeline, original); });
   print_notes(plan.layout, context.options);
+  if (!options.save_encodings.empty()) {
+    write_text(options.save_encodings, plan.encodings);
+  }
   if (options.dry_run) {
     print(plan_text(facts_of(original), plan.passes, plan.layout));
+    print_pass_notes(context.options, plan.passes);
     return kDone;
   }
   const Compression result = do_all({options, context, format, pipeline, progress, phases, tokenizer}, original, plan);
@@ -270,11 +279,10 @@ Action setup_compress(Arguments& arguments) {
   const auto options = std::make_shared<CompressOptions>();
   arguments.positional("MODEL", options->model, "the model to compress");
   declare_output(arguments, options->output);
-  arguments.option("--recipe", "NAME|FILE", options->recipe,
-                   "a recipe of 'terse recipes', or a file with a pass a line");
-  arguments.repeated("--pass", "NAME,key=value,...", options->passes,
-                     "a pass of 'terse passes'; given again for more, in order, after the recipe");
+  declare_pipeline(arguments, options->pipeline);
   arguments.repeated("--data", "FILE", options->data, "calibration data (for calibrated solvers)");
+  arguments.repeated("--stats", "FILE", options->stats,
+                     "instead of --data: how large inputs are, as llama-imatrix writes it; several count as one run");
   arguments.option("--samples", "N", options->samples, "calibration samples");
   arguments.option("--seq-len", "N", options->seq_len, "tokens of a calibration window");
   arguments.option("--max-size", "SIZE", options->max_size, "fail before any work if the result would be larger: 80MB");
@@ -282,6 +290,8 @@ Action setup_compress(Arguments& arguments) {
                      "measure the written file on this data, as eval --data does");
   arguments.option("--report", "FILE.json", options->report, "where to write the report");
   arguments.flag("--dry-run", options->dry_run, "print what each weight would become and the size; write nothing");
+  arguments.option("--save-encodings", "FILE", options->save_encodings,
+                   "write what each weight becomes, as --encodings reads it");
   arguments.option("--seed", "N", options->seed, "for whatever draws random numbers; stored in OUT");
   return [options](const Context& context) {
     options->output.drop_slashes();

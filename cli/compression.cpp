@@ -119,6 +119,16 @@ std::string solvers_text(const std::vector<passes::WeightReport>& weights) {
   return text;
 }
 
+/// "1 of 211 that passes have selected", if they have left some alone.
+std::string changed_text(const std::vector<passes::WeightReport>& weights) {
+  int64_t changed = 0, left = 0;
+  for (const passes::WeightReport& weight : weights) {
+    changed += weight.solver.empty() ? 0 : 1;
+    left += weight.solver.empty() && !weight.note.empty() ? 1 : 0;
+  }
+  return left == 0 ? "" : fmt::format("{} of {} that passes have selected", changed, changed + left);
+}
+
 std::string encodings_text(const ModelFacts& facts) {
   Table table({"encoding", ">weights", ">parameters", ">bytes"});
   for (const Tally& tally : facts.by_encoding()) {
@@ -158,6 +168,9 @@ std::string to_text(const Compression& compression, const Phases& phases) {
   text += line("size", fmt::format("{} -> {}, {:.2f} times smaller", format_size(before.file_bytes),
                                    format_size(after.file_bytes), ratio(before.file_bytes, after.file_bytes)));
   text += line("bits per weight", fmt::format("{:.2f} -> {:.2f}", bits_per_weight(before), bits_per_weight(after)));
+  if (const std::string changed = changed_text(compression.passes.weights); !changed.empty()) {
+    text += line("weights changed", changed);
+  }
   if (const auto zeros = zeros_of(compression.passes.weights)) {
     text += line("zeros", format_figure(*zeros, Unit::fraction) + " of the weights that passes changed");
   }
@@ -187,10 +200,18 @@ std::string plan_text(const ModelFacts& before, const passes::PipelineReport& pa
                                          format_size(total), ratio(before.file_bytes, total)));
 }
 
-std::string notes_text(const passes::PipelineReport& passes) {
+std::string notes_text(const passes::PipelineReport& passes, NoteDetail detail) {
   std::string text;
+  std::map<std::string, int64_t> reasons;
   for (const passes::WeightReport& weight : passes.weights) {
-    text += weight.note.empty() ? "" : fmt::format("{}: {}\n", weight.name, weight.note);
+    if (weight.note.empty()) {
+      continue;
+    }
+    text += detail == NoteDetail::weights ? fmt::format("{}: {}\n", weight.name, weight.note) : "";
+    ++reasons[weight.note];
+  }
+  for (const auto& [reason, count] : reasons) {
+    text += detail == NoteDetail::reasons ? fmt::format("{} weight{}: {}\n", count, count == 1 ? "" : "s", reason) : "";
   }
   return text;
 }

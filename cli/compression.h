@@ -36,7 +36,10 @@ std::string to_text(const Compression& compression, const Phases& phases);
 /// What --dry-run prints: a line a weight, and the files to the byte.
 std::string plan_text(const ModelFacts& before, const passes::PipelineReport& passes, const Layout& layout);
 
-/// Why passes left weights alone, a line each.
-std::string notes_text(const passes::PipelineReport& passes);
+enum class NoteDetail { reasons, weights };
+
+/// Why passes left weights alone that they had selected, or made something else of them than was asked for: a line a
+/// reason with the number of weights, or a line a weight; empty if there is nothing to say.
+std::string notes_text(const passes::PipelineReport& passes, NoteDetail detail);
 
 }  // namespace terse::cli

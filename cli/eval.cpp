@@ -37,7 +37,7 @@ Json make_report(const EvalOptions& options, const Model& model, const std::opti
 
 ExitCode run(const EvalOptions& options, const Context& context) {
   if (!options.report.empty()) {
-    check_report_path(options.report, {options.model, options.reference});
+    check_report_path("--report", options.report, {options.model, options.reference});
     context.interrupts.will_write(options.report);
   }
   const auto tokenizer = find_tokenizer_for(options.evaluation.files, options.model, context.options);

@@ -172,11 +172,11 @@ void print_notes(const Layout& layout, const GlobalOptions& options) {
   }
 }
 
-void check_report_path(const fs::path& report, std::initializer_list<fs::path> others) {
+void check_report_path(std::string_view option, const fs::path& report, std::initializer_list<fs::path> others) {
   check_place(report);
   for (const fs::path& other : others) {
     if (is_same_file(report, other) || report == other) {
-      throw Error(Kind::usage, "--report: {} is a model, expected another file to write", report.string());
+      throw Error(Kind::usage, "{}: {} is a model, expected another file to write", option, report.string());
     }
   }
 }

@@ -28,8 +28,10 @@ void declare_output(Arguments& arguments, OutputOptions& options);
 /// --force, or is the model itself (by whatever name or link); io if its folder is missing or cannot be written.
 const FormatRow& check_output(const OutputOptions& options, const std::filesystem::path& model);
 
-/// The same for a report (or any small file) beside it, which may replace an older one but none of `others`.
-void check_report_path(const std::filesystem::path& report, std::initializer_list<std::filesystem::path> others);
+/// The same for a report (or any small file that `option` names) beside it, which may replace an older one but none of
+/// `others`.
+void check_report_path(std::string_view option, const std::filesystem::path& report,
+                       std::initializer_list<std::filesystem::path> others);
 
 /// Opens the model, its graph built as the output wants it. Errors: usage, unsupported if --kv-cache does not apply.
 Model open_for_output(const OutputOptions& options, const std::filesystem::path& model);

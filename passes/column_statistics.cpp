@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "formats/error.h"
+#include "formats/gguf/family.h"
 #include "passes/selection.h"
 
 namespace terse::passes {
@@ -74,6 +75,19 @@ ColumnStatistics column_statistics(const gguf::Imatrix& matrix, const std::map<s
                 matrix.entries.empty() ? "" : matrix.entries.begin()->first, example);
   }
   return statistics;
+}
+
+ColumnStatistics read_statistics(std::span<const std::filesystem::path> paths, const Model& model) {
+  if (model.checkpoint == nullptr) {
+    throw Error(Kind::usage, "statistics name tensors of GGUF files, which a graph does not know: give the checkpoint");
+  }
+  const std::map<std::string, std::string> names = gguf::tensor_names(*model.checkpoint);
+  if (names.empty()) {
+    throw Error(Kind::usage, "statistics name tensors of GGUF files, which there are none of for family {}",
+                model.checkpoint->family);
+  }
+  const gguf::Imatrix matrix = gguf::read_imatrices(paths);
+  return with_context(paths.front().string(), [&] { return column_statistics(matrix, names, model.graph); });
 }
 
 }  // namespace terse::passes

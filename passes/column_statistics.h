@@ -1,11 +1,13 @@
 #pragma once
 
+#include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "formats/gguf/imatrix.h"
-#include "formats/graph.h"
+#include "formats/model.h"
 
 namespace terse::passes {
 
@@ -19,5 +21,9 @@ using ColumnStatistics = std::map<std::string, std::vector<float>, std::less<>>;
 ///   Errors  input if an entry's columns are not the weight's, or no entry is one of the model's weights
 ColumnStatistics column_statistics(const gguf::Imatrix& matrix, const std::map<std::string, std::string>& names,
                                    const Graph& graph);
+
+/// The same of files, several as if measured in one run. Errors: those of read_imatrices; usage if the model is of no
+/// family that has GGUF files.
+ColumnStatistics read_statistics(std::span<const std::filesystem::path> paths, const Model& model);
 
 }  // namespace terse::passes

@@ -7,6 +7,9 @@ blocks.gguf     random blocks of every type that terse decodes, each beside the 
                 and metadata of every type
 split-*.gguf    one model in three files
 big_endian.gguf the same header in the other byte order
+
+lm_imatrix.*    are llama-imatrix's own, in both forms, of ../lm (made a GGUF file by convert_hf_to_gguf.py) and its
+                calibration text: -f calib.txt --chunks 4 -c 128 -b 128 --output-format gguf|dat
 """
 
 import pathlib

@@ -156,6 +156,30 @@ TEST_SUITE("formats/gguf/imatrix") {
     CHECK(oldest.datasets.empty());
   }
 
+  TEST_CASE("llama-imatrix's own files say the same in both forms") {
+    const fs::path folder = fs::path(TERSE_TESTDATA) / "gguf";
+    const Imatrix matrix = read_imatrix(folder / "lm_imatrix.gguf"), old_form = read_imatrix(folder / "lm_imatrix.dat");
+    CHECK(matrix.entries.size() == 28);
+    CHECK(old_form.entries.size() == 28);
+    CHECK(matrix.datasets == std::vector<std::string>{"calib.txt"});
+    CHECK(old_form.datasets == matrix.datasets);
+    CHECK(matrix.chunk_count == 4);
+    CHECK(old_form.chunk_count == 4);
+    CHECK(matrix.chunk_size == 128);
+    const ColumnSums& down = matrix.entries.at("blk.2.ffn_down.weight");
+    CHECK(down.counts == std::vector<int64_t>{512});
+    CHECK(down.columns() == 384);
+    CHECK(down.means(0)[2] == 0.08269370347261429F);  // as the package gguf reads it
+    CHECK(down.means(0)[383] == 0.026545990258455276F);
+    for (const auto& [name, entry] : matrix.entries) {
+      const std::vector<float> means = entry.means(0), others = old_form.entries.at(name).means(0);
+      REQUIRE(means.size() == others.size());
+      for (size_t i = 0; i < means.size(); ++i) {
+        CHECK(others[i] == doctest::Approx(means[i]).epsilon(1e-6));
+      }
+    }
+  }
+
   TEST_CASE("several files count as one run, the same bits for the same order") {
     Files files;
     const fs::path first = files.gguf(imatrix_tensors());
