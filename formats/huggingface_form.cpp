@@ -11,9 +11,12 @@ using Token = Vocabulary::Token;
 
 constexpr std::string_view kSpace = "\u2581";
 
+constexpr size_t kLongest = 1024;  // bytes of a token; the work grows with their square
+
 /// Tokens that merging makes, or makes others of.
 bool is_piece(const Token& token) {
-  return (token.kind == Token::Kind::normal || token.kind == Token::Kind::unused) && !token.text.empty();
+  return (token.kind == Token::Kind::normal || token.kind == Token::Kind::unused) && !token.text.empty() &&
+         token.text.size() <= kLongest;
 }
 
 bool begins_character(char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; }

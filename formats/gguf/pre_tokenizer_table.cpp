@@ -16,6 +16,8 @@ constexpr CutStep kBytesGpt2{CutStep::Kind::bytes_gpt2, {}};
 constexpr CutSteps kGpt2Steps = {kBytesGpt2};
 constexpr CutSteps kDigitsGpt2 = {kDigits, kBytesGpt2};
 constexpr CutSteps kFalcon = {kPunctuationRuns, kBytesGpt2, kDigitRuns, split("[0-9][0-9][0-9]")};
+// What llama.cpp does for files that say nothing: Falcon's way, but digits are looked for before bytes are.
+constexpr CutSteps kDefault = {kPunctuationRuns, split(kGpt2Pattern), kDigitRuns, split("[0-9][0-9][0-9]")};
 constexpr CutSteps kLlama3 = {split(
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)")};
 constexpr CutSteps kQwen2 = {split(
@@ -156,7 +158,7 @@ constexpr std::array kRows = {
     PreTokenizerRow{.name = "deepseek-llm", .steps = kDeepSeekLlmDigits},
     PreTokenizerRow{.name = "youtu", .steps = kYoutu, .ignore_merges = true},
     PreTokenizerRow{.name = "falcon", .steps = kFalcon},
-    PreTokenizerRow{.name = "default", .steps = kFalcon},
+    PreTokenizerRow{.name = "default", .steps = kDefault},
     PreTokenizerRow{.name = "bloom", .steps = kBloom},
     PreTokenizerRow{.name = "bloom", .steps = kBloomNested},
     PreTokenizerRow{.name = "poro-chat", .steps = kBloom},
@@ -175,7 +177,7 @@ constexpr std::array kRows = {
     PreTokenizerRow{.name = "superbpe", .steps = kSuperBpe},
     PreTokenizerRow{.name = "chameleon", .steps = kChameleon, .adds_bos = true},
     PreTokenizerRow{.name = "gemma4", .steps = kWhole, .adds_bos = true, .byte_level = false},
-    PreTokenizerRow{.name = "granite-embed-multi-311m", .steps = kWhole, .byte_level = false},
+    PreTokenizerRow{.name = "granite-embed-multi-311m", .steps = kWhole, .adds_bos = true, .byte_level = false},
     PreTokenizerRow{.name = "sarvam-moe", .steps = kWhole, .byte_level = false},
 };
 

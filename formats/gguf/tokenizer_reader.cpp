@@ -2,22 +2,19 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <unordered_map>
 
 #include "formats/error.h"
 #include "formats/gguf/pre_tokenizers.h"
+#include "formats/gguf/token_arrays.h"
 #include "formats/gguf/tokenizer_keys.h"
 #include "formats/huggingface_form.h"
-#include "formats/utf8_check.h"
 
 namespace terse::gguf {
 namespace {
 
 using Token = Vocabulary::Token;
 using Ids = std::unordered_map<std::string_view, int32_t>;
-
-constexpr std::string_view kSpace = "\u2581";
 
 /// One row a model: what llama.cpp takes where the file does not say.
 struct ModelRow {
@@ -26,96 +23,6 @@ struct ModelRow {
   std::optional<int32_t> bos, eos, unknown;
   bool adds_bos = false, adds_eos = false;
 };
-
-template <typename T>
-const std::vector<T>* find_values(const Metadata& metadata, std::string_view key, std::string_view expected) {
-  const MetadataArray* array = metadata.find_array(key);
-  if (array == nullptr) {
-    return nullptr;
-  }
-  const auto* values = std::get_if<std::vector<T>>(&array->values);
-  if (values == nullptr) {
-    throw Error(Kind::input, "metadata '{}' is of type {}, expected an array of {}", key,
-                type_name(*metadata.find(key)), expected);
-  }
-  return values;
-}
-
-void expect_length(size_t length, size_t tokens, std::string_view key) {
-  if (length != tokens) {
-    throw Error(Kind::input, "metadata '{}' has {} elements, expected {}, one a token", key, length, tokens);
-  }
-}
-
-void read_texts(const Metadata& metadata, Vocabulary& out) {
-  const auto* texts = find_values<std::string>(metadata, kTokensKey, "string");
-  if (texts == nullptr) {
-    throw Error(Kind::input, "metadata '{}' is missing: the tokenizer has no tokens", kTokensKey);
-  }
-  if (texts->size() > static_cast<size_t>(kMostTokens)) {
-    throw Error(Kind::input, "metadata '{}' has {} elements, expected {} at most", kTokensKey, texts->size(),
-                kMostTokens);
-  }
-  for (const std::string& text : *texts) {
-    if (!is_utf8(text)) {
-      throw Error(Kind::input, "metadata '{}': token {} is not UTF-8", kTokensKey, out.tokens.size());
-    }
-    out.tokens.push_back({.text = text});
-  }
-}
-
-void read_scores(const Metadata& metadata, Vocabulary& out) {
-  const MetadataArray* array = metadata.find_array(kScoresKey);
-  if (array == nullptr) {
-    return;
-  }
-  expect_length(static_cast<size_t>(array->count()), out.tokens.size(), kScoresKey);
-  if (const auto* whole = std::get_if<std::vector<int32_t>>(&array->values)) {
-    std::ranges::transform(*whole, out.tokens, out.tokens.begin(), [](int32_t score, Token token) {
-      token.score = score;
-      return token;
-    });
-    return;
-  }
-  const auto* scores = find_values<float>(metadata, kScoresKey, "f32");
-  for (size_t id = 0; id < scores->size(); ++id) {
-    if (!std::isfinite((*scores)[id])) {
-      throw Error(Kind::input, "metadata '{}': token {} has the score {}", kScoresKey, id, (*scores)[id]);
-    }
-    out.tokens[id].score = (*scores)[id];
-  }
-}
-
-/// Types that llama.cpp does not know count as normal.
-Token::Kind kind_of(int32_t type) {
-  constexpr std::array kKinds = {Token::Kind::normal,  Token::Kind::normal,       Token::Kind::unknown,
-                                 Token::Kind::control, Token::Kind::user_defined, Token::Kind::unused,
-                                 Token::Kind::byte};
-  const auto index = static_cast<size_t>(type);
-  return type >= 0 && index < kKinds.size() ? kKinds.at(index) : Token::Kind::normal;
-}
-
-/// The converter's name for an id that no text has.
-bool is_padding(const Token& token, size_t id) {
-  const std::string_view text = token.text;
-  return token.kind == Token::Kind::unused &&
-         text.substr(text.starts_with(kSpace) ? kSpace.size() : 0) == fmt::format("[PAD{}]", id);
-}
-
-void read_types(const Metadata& metadata, Vocabulary& out) {
-  const auto* types = find_values<int32_t>(metadata, kTokenTypesKey, "i32");
-  if (types == nullptr) {
-    return;
-  }
-  expect_length(types->size(), out.tokens.size(), kTokenTypesKey);
-  for (size_t id = 0; id < types->size(); ++id) {
-    Token& token = out.tokens[id];
-    token.kind = kind_of((*types)[id]);
-    if (is_padding(token, id)) {
-      token.text.clear();
-    }
-  }
-}
 
 /// Tokens of other than usual types are looked for in the text as it stands.
 void read_added(Vocabulary& out) {
@@ -335,10 +242,7 @@ bool has_tokenizer(const Metadata& metadata) {
 
 Vocabulary read_tokenizer(const Metadata& metadata) {
   const ModelRow& row = get_model(metadata);
-  Vocabulary out;
-  read_texts(metadata, out);
-  read_scores(metadata, out);
-  read_types(metadata, out);
+  Vocabulary out{.tokens = read_tokens(metadata)};
   out.unknown = find_id(metadata, "unk_token", out, row.unknown);
   row.read(metadata, out);
   read_added(out);

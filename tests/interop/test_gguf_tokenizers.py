@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import unicodedata
 
+import gguf
 import llama_cpp
 import pytest
 import sentencepiece
@@ -90,6 +91,43 @@ def test_byte_level(name, tmp_path):
     model = make(tokenizer, tmp_path)
     check(model, encode(tokenizer), tmp_path)
     judge(model, encode(tokenizer), BYTE_LEVEL[name], least=600)
+
+
+def write_file(tokenizer, pre, path):
+    """A GGUF file of the tokenizer's vocabulary, with another name for the way in which texts are cut."""
+    model = json.loads(tokenizer.to_str())["model"]
+    tokens = sorted(model["vocab"], key=model["vocab"].get)
+    writer = gguf.GGUFWriter(path, "llama")
+    for key in ("block_count", "context_length", "embedding_length", "feed_forward_length", "attention.head_count"):
+        writer.add_uint32(f"llama.{key}", 64)
+    writer.add_float32("llama.attention.layer_norm_rms_epsilon", 1e-5)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(pre)
+    writer.add_token_list(tokens)
+    writer.add_token_types([gguf.TokenType.CONTROL if token in zoo.SPECIALS else gguf.TokenType.NORMAL for token in tokens])
+    writer.add_token_merges([" ".join(merge) for merge in model["merges"]])
+    writer.add_bos_token_id(1)
+    writer.add_add_bos_token(False)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+
+
+# For letters of either case llama.cpp's patterns know ASCII only.
+PRE_TOKENIZERS = dict.fromkeys(["gpt-2", "olmo", "smollm", "llama-bpe", "dbrx", "glm4", "qwen2", "stablelm2", "qwen35", "deepseek-v3", "spark2_5", "bloom"], is_assigned)
+PRE_TOKENIZERS |= dict.fromkeys(["viking", "bailingmoe", "seed-coder", "jais-2", "exaone-moe", "minicpm5", "laguna", "ufakzeka", "superbpe", "chameleon"], is_assigned)
+PRE_TOKENIZERS |= dict.fromkeys(["tekken", "gpt-4o", "kimi-k2", "youtu", "default", "deepseek-llm", "deepseek-coder"], is_plain)
+
+
+@pytest.fixture(scope="module")
+def large():
+    return zoo.byte_level(zoo.GPT2, 3000)
+
+
+@pytest.mark.parametrize("name", PRE_TOKENIZERS)
+def test_pre_tokenizer(name, large, tmp_path):
+    write_file(large, name, tmp_path / "m.gguf")
+    judge(tmp_path / "m.gguf", ours(tmp_path / "m.gguf", tmp_path), PRE_TOKENIZERS[name], least=100)
 
 
 def test_prefix_space(tmp_path):
