@@ -9,7 +9,8 @@
 namespace terse::gguf {
 namespace {
 
-constexpr std::array kFamilies = {&kBert, &kDistilbert, &kGpt2, &kLlama, &kMistral};
+constexpr std::array kFamilies = {&kBert,  &kDistilbert, &kGemma, &kGpt2,  &kGranite,
+                                  &kLlama, &kMistral,    &kPhi,   &kQwen2, &kQwen3};
 
 constexpr std::string_view kLayer = "{}";
 

@@ -25,9 +25,10 @@ struct NameRow {
   std::string_view gguf;        ///< "blk.{}.attn_q"
   enum class Kind {
     weight,
-    query,        ///< rows of rotary pairs are neighbours in GGUF, in as many heads as there are
-    key,          ///< likewise, in as many heads as keys have
-    float_table,  ///< a table that llama.cpp reads as f32 only
+    query,          ///< rows of rotary pairs are neighbours in GGUF, in as many heads as there are
+    key,            ///< likewise, in as many heads as keys have
+    float_table,    ///< a table that llama.cpp reads as f32 only
+    norm_plus_one,  ///< a checkpoint has what is added to one, GGUF the sum
   } kind = Kind::weight;
 };
 

@@ -8,8 +8,13 @@ namespace terse::gguf {
 
 extern const FamilyRow kBert;
 extern const FamilyRow kDistilbert;
+extern const FamilyRow kGemma;
 extern const FamilyRow kGpt2;
+extern const FamilyRow kGranite;
 extern const FamilyRow kLlama;
 extern const FamilyRow kMistral;
+extern const FamilyRow kPhi;
+extern const FamilyRow kQwen2;
+extern const FamilyRow kQwen3;
 
 }  // namespace terse::gguf

@@ -20,6 +20,22 @@ Tensor narrowed(const Tensor& tensor, DType dtype) {
   return std::ranges::equal(to_f32(narrow).bytes(), tensor.bytes()) ? narrow : tensor;
 }
 
+/// In the model's type if the sum comes out as it was.
+Tensor without_one(const Tensor& tensor, DType dtype) {
+  const Tensor sums = tensor.aligned();
+  Tensor differences = Tensor::uninitialized(DType::f32, tensor.shape());
+  std::ranges::transform(sums.values<float>(), differences.mutable_values<float>().begin(),
+                         [](float sum) { return sum - 1; });
+  const Tensor narrow = from_f32(differences, dtype), wide = to_f32(narrow);
+  const bool is_exact =
+      std::ranges::equal(wide.values<float>(), sums.values<float>(), [](float x, float sum) { return x + 1 == sum; });
+  return is_exact ? narrow : differences;
+}
+
+Tensor unwidened(const FileTensor& tensor, const NameRow& row, DType dtype) {
+  return row.kind == NameRow::Kind::norm_plus_one ? without_one(tensor.data, dtype) : narrowed(tensor.data, dtype);
+}
+
 bool is_widened(const FileTensor& tensor, const NameRow& row) {
   return tensor.type == BlockType::f32 && (tensor.shape.size() < 2 || row.kind == NameRow::Kind::float_table);
 }
@@ -40,7 +56,7 @@ NamedTensors name_tensors(const File& file, const FamilyRow& family, DType dtype
       named.rotary_rows = RotaryRows::neighbours;
     }
     const bool is_wide = is_widened(tensor, *other->row);
-    const Tensor numbers = is_wide ? narrowed(tensor.data, dtype) : tensor.data;
+    const Tensor numbers = is_wide ? unwidened(tensor, *other->row, dtype) : tensor.data;
     if (tensor.shape.size() < 2) {
       named.tensors.emplace(other->name, numbers);
     } else {

@@ -66,6 +66,13 @@ void stream_as_floats(const Encoding& encoding, Sink& sink) {
   }
 }
 
+void stream_plus_one(const Encoding& encoding, Sink& sink) {
+  const Tensor numbers = decode(encoding);
+  std::vector<float> sums(static_cast<size_t>(numbers.count()));
+  std::ranges::transform(numbers.values<float>(), sums.begin(), [](float x) { return x + 1; });
+  sink.write(std::as_bytes(std::span(sums)));
+}
+
 void stream_dense(const Encoding& encoding, Sink& sink) {
   const DenseEncoding& dense = *encoding.dense();
   if (dense.transposed) {
@@ -130,7 +137,8 @@ class Lowering {
     std::function<void(const EncodingPtr&, Sink&)> stream = stream_weight;
     if (encoding->shape.size() < 2 || name.row->kind == NameRow::Kind::float_table) {
       check_floats(*encoding);
-      stream = [](const EncodingPtr& weight, Sink& sink) { stream_as_floats(*weight, sink); };
+      const auto as_floats = name.row->kind == NameRow::Kind::norm_plus_one ? stream_plus_one : stream_as_floats;
+      stream = [as_floats](const EncodingPtr& weight, Sink& sink) { as_floats(*weight, sink); };
     } else {
       tensor.type = get_type(*encoding);
     }

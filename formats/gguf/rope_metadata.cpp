@@ -94,11 +94,8 @@ nlohmann::ordered_json read_factors(const FileTensor& tensor, double theta, int6
 }  // namespace
 
 void write_rope(const RopeConfig& rope, int64_t head_size, ArchitectureKeys& keys) {
-  if (rope.rotated_share != 1) {
-    throw Error(Kind::unsupported, "{}: partial_rotary_factor is {}, llama.cpp's llama turns whole heads", rope.where,
-                rope.rotated_share);
-  }
-  keys.set("rope.dimension_count", static_cast<uint32_t>(head_size));
+  keys.set("rope.dimension_count",
+           static_cast<uint32_t>(static_cast<double>(head_size) * std::min(rope.rotated_share, 1.0)));
   keys.set("rope.freq_base", static_cast<float>(rope.theta));
   if (rope.type == "linear") {
     keys.set("rope.scaling.type", std::string("linear"));
@@ -121,9 +118,8 @@ void read_rope(const File& file, const ArchitectureKeys& keys, int64_t head_size
   const int64_t dimensions = keys.find_integer("rope.dimension_count").value_or(head_size);
   const std::string_view type = keys.find_string("rope.scaling.type").value_or("none");
   config["rope_theta"] = theta;
-  if (dimensions != head_size) {
-    throw Error(Kind::unsupported, "metadata '{}' is {}, expected a head's {}", keys.full("rope.dimension_count"),
-                dimensions, head_size);
+  if (dimensions != head_size && head_size > 0) {
+    config["partial_rotary_factor"] = static_cast<double>(dimensions) / static_cast<double>(head_size);
   }
   if (const FileTensor* factors = file.find(kFactors)) {
     config["rope_scaling"] = read_factors(*factors, theta, head_size);

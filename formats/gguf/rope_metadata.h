@@ -4,8 +4,8 @@
 #include <nlohmann/json_fwd.hpp>
 #include <vector>
 
-#include "formats/rope_config.h"
 #include "formats/gguf/family.h"
+#include "formats/rope_config.h"
 
 namespace terse::gguf {
 

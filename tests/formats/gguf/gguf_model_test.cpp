@@ -163,7 +163,7 @@ TEST_SUITE("formats/gguf/gguf_model") {
         {[](TinyFile& f) { f.metadata.set("llama.attention.value_length", uint32_t{8}); },
          "'llama.attention.value_length' is 8, expected 4"},
         {[](TinyFile& f) { f.metadata.set("llama.rope.dimension_count", uint32_t{2}); },
-         "'llama.rope.dimension_count' is 2, expected a head's 4"},
+         "a llama turns whole heads, 2 of 4 dimensions were asked for"},
         {[](TinyFile& f) { f.metadata.set("llama.rope.scaling.type", std::string("magic")); },
          "'llama.rope.scaling.type' is 'magic'"},
         {[](TinyFile& f) { f.metadata.set("llama.rope.freq_base", 0.0F); }, "rope_theta"},
