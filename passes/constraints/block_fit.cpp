@@ -1,5 +1,7 @@
 #include "passes/constraints/block_fit.h"
 
+#include <algorithm>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "passes/constraints/block_fit.cpp"
 #include <hwy/foreach_target.h>  // compiles what follows once for every instruction set
@@ -18,6 +20,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 struct LaneParts {
   Lanes scale, min;
   Lanes scales[kMostSubBlocks], mins[kMostSubBlocks];
+  Lanes largest;  ///< number, by magnitude
 };
 
 template <class Levels, bool kHasMin, bool kWeighted>
@@ -31,6 +34,10 @@ class BlockSearch {
     SubBlockSearch<Levels, kHasMin, kWeighted> search(codec_, levels_, lanes_);
     for (size_t j = 0; j < sub_blocks_; ++j) {
       alone_[j] = search.run(static_cast<int64_t>(j));
+    }
+    best_.largest = alone_[0].largest;
+    for (size_t j = 1; j < sub_blocks_; ++j) {
+      best_.largest = hn::Max(best_.largest, alone_[j].largest);
     }
     best_error_ = all(3e38F);
     if (!has_multiples()) {
@@ -252,6 +259,7 @@ void fit_block_lanes(const BlockCodec& codec, const BlockLanes& every, BlockFits
     const LaneParts& parts = search.run();
     hn::Store(parts.scale, d, fits.scale.data() + lane);
     hn::Store(parts.min, d, fits.min.data() + lane);
+    fits.largest = std::max(fits.largest, hn::GetLane(hn::MaxOfLanes(d, parts.largest)));
     for (size_t j = 0; j < static_cast<size_t>(codec.sub_blocks()); ++j) {
       hn::Store(parts.scales[j], d, fits.scales[j].data() + lane);
       hn::Store(parts.mins[j], d, fits.mins[j].data() + lane);
@@ -271,20 +279,9 @@ void dispatch_levels(const BlockCodec& codec, const Body& body) {
   }
 }
 
-float largest_magnitude(std::span<const LaneColumn> columns) {
-  Lanes largest = zero();
-  for (const LaneColumn& column : columns) {
-    for (size_t lane = 0; lane < kGridLanes; lane += hn::Lanes(LaneTag())) {
-      largest = hn::Max(largest, hn::Abs(load(column.values.data() + lane)));
-    }
-  }
-  return hn::GetLane(hn::MaxOfLanes(LaneTag(), largest));
-}
-
 void fit_every_block(const BlockCodec& codec, std::span<const LaneColumn> columns, std::span<const float> importance,
                      BlockFits& fits) {
   const BlockLanes lanes{columns.data()->values.data(), importance.data()};
-  fits.largest = largest_magnitude(columns);
   dispatch_levels(codec, [&]<class Levels, bool kHasMin>() {
     if (importance.empty()) {
       fit_block_lanes<Levels, kHasMin, false>(codec, lanes, fits);

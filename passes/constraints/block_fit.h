@@ -10,7 +10,7 @@
 namespace terse::passes {
 
 /// The parts of 16 blocks that codes do not hold, a lane each (see BlockParts). All are as the type stores them.
-struct BlockFits {
+struct BlockFits {  // NOLINT(cppcoreguidelines-pro-type-member-init): one for every 16 blocks, filled whole
   using OneEach = std::array<float, kGridLanes>;
   alignas(64) OneEach scale, min;
   alignas(64) std::array<OneEach, kMostSubBlocks> scales, mins;  ///< of the sub-blocks that the type has
@@ -20,11 +20,11 @@ struct BlockFits {
 /// Finds the parts of the least error sum(importance * (w - q)^2), a block in each lane of a vector (see grid_fit.h),
 /// so that every instruction set gives the same bits.
 ///
-/// First every sub-block alone: candidates for scale and minimum, each refitted by least squares to its codes; then
-/// three times neighbours of the best one. Then the block's scale and minimum, whose whole multiples they must be:
-/// candidates, judged by how far they take the sub-blocks from their best. Then, three times: the multiples and their
-/// neighbours are tried with all numbers rounded again, and scale and minimum refitted to all codes of the block.
-/// Types without multiples are never worse than plain rounding.
+/// First every sub-block alone: candidates for scale and minimum, each refitted by least squares to its codes; then up
+/// to three times neighbours of the best one; without importance fewer of both (see sub_block_plan). Then the block's
+/// scale and minimum, whose whole multiples they must be: candidates, judged by how far they take the sub-blocks from
+/// their best. Then, three times: the multiples and their neighbours are tried with all numbers rounded again, and
+/// scale and minimum refitted to all codes of the block. Types without multiples are never worse than plain rounding.
 ///   columns     as many as a block has elements
 ///   importance  positive, an entry a column, or none
 /// Range:   numbers up to 1e15; those of sub-blocks whose numbers are all below 1e-30 become zero.

@@ -16,7 +16,8 @@ namespace terse::passes::HWY_NAMESPACE {
 /// The best scale and minimum of one sub-block alone, as floats: w is nearly scale * level - min.
 struct SubBlockFit {
   Lanes scale, min;
-  Lanes weight, w;               ///< sums that do not depend on levels
+  Lanes weight, w;               ///< sums that do not depend on levels; w only with a minimum
+  Lanes largest;                 ///< number, by magnitude
   LevelSums sums;                ///< for the levels found
   Lanes plain_scale, plain_min;  ///< the first candidate as it is: plain rounding
 };
@@ -66,14 +67,20 @@ class SubBlockSearch {
     namespace hn = hwy::HWY_NAMESPACE;
     const bool from_zero = !kHasMin || codec_.mins.high > 1;  // minima are subtracted: none is above zero
     Lanes low = from_zero ? zero() : lanes_.value(begin_), high = low;
-    best_.weight = best_.w = zero();
+    best_.weight = kWeighted ? zero() : all(static_cast<float>(codec_.sub_elements));
+    best_.w = zero();
     for (int64_t c = begin_; c < begin_ + codec_.sub_elements; ++c) {
       const Lanes w = lanes_.value(c);
       low = hn::Min(low, w);
       high = hn::Max(high, w);
-      best_.weight = hn::Add(best_.weight, lanes_.weigh<kWeighted>(c, all(1.0F)));
-      best_.w = hn::Add(best_.w, lanes_.weigh<kWeighted>(c, w));
+      if constexpr (kWeighted) {
+        best_.weight = hn::Add(best_.weight, lanes_.weigh<kWeighted>(c, all(1.0F)));
+      }
+      if constexpr (kHasMin) {
+        best_.w = hn::Add(best_.w, lanes_.weigh<kWeighted>(c, w));
+      }
     }
+    best_.largest = hn::Max(high, hn::Neg(low));
     low_ = low;
     peak_ = kHasMin ? hn::Sub(high, low) : hn::IfThenElse(hn::Ge(high, hn::Neg(low)), high, low);
     const auto tiny = hn::Lt(hn::Abs(peak_), all(1e-30F));

@@ -148,7 +148,7 @@ TEST_SUITE("passes/constraints/gguf_blocks") {
     };
     for (const BlockType type : encodable_types()) {
       CAPTURE(name(type));
-      std::vector<float> first(19 * 512), second = first;
+      std::vector<float> first(size_t{19} * 512), second = first;
       const Encoding separate = encode(type, first, [](PanelFit& fit, const Block& block) {
         fit.fit(as_const(block), {});
         fit.snap(block);
