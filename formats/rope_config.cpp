@@ -29,7 +29,8 @@ std::vector<float> read_factors(const JsonField& list) {
   for (size_t i = 0; i < list.array_size(); ++i) {
     const JsonField field = list.at(i);
     const double factor = field.number();
-    if (!(factor > 0 && factor <= static_cast<double>(kGreatestSize))) {
+    const bool is_factor = factor > 0 && factor <= static_cast<double>(kGreatestSize);  // NaN is none
+    if (!is_factor) {
       throw Error(Kind::input, "{}: {} is no factor above 0", field.where(), factor);
     }
     factors.push_back(static_cast<float>(factor));

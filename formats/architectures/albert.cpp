@@ -51,8 +51,8 @@ std::vector<std::string> layer_scopes(const JsonField& config) {
   const double layers_of_group = static_cast<double>(layers) / static_cast<double>(groups);
   std::vector<std::string> scopes;
   for (int64_t i = 0; i < layers * group_layers; ++i) {
-    const auto layer = static_cast<double>(i / group_layers);
-    const auto group = static_cast<int64_t>(layer / layers_of_group);  // rounded as transformers rounds it
+    const int64_t layer = i / group_layers;
+    const auto group = static_cast<int64_t>(static_cast<double>(layer) / layers_of_group);  // as transformers rounds it
     scopes.push_back(fmt::format("encoder.albert_layer_groups.{}.albert_layers.{}", group, i % group_layers));
   }
   return scopes;

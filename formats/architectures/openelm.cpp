@@ -65,7 +65,8 @@ JsonField of_layer(const JsonField& list, int64_t layer, int64_t layers) {
 int64_t inner_width(double multiplier, int64_t hidden, int64_t divisor) {
   constexpr double kLeastShare = 0.9;
   const double asked = multiplier * static_cast<double>(hidden);
-  if (!(asked > 0 && asked <= static_cast<double>(kGreatestSize))) {
+  const bool is_width = asked > 0 && asked <= static_cast<double>(kGreatestSize);  // NaN is none
+  if (!is_width) {
     throw Error(Kind::input, "ffn_multipliers: {} times model_dim {} is no width", multiplier, hidden);
   }
   const auto nearest =
