@@ -1,17 +1,15 @@
 #include "passes/solvers/obs.h"
 
-#include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
 
 #include "calibration/gemm.h"
 #include "formats/error.h"
+#include "passes/solvers/cholesky.h"
 #include "passes/solvers/panels.h"
 
 namespace terse::passes {
 namespace {
-
-using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 constexpr double kFirstDamping = 0.01, kLargestDamping = 100;
 // Columns whose errors reach the columns behind them in one product; before that only those among themselves.
@@ -26,30 +24,15 @@ double mean_diagonal(const calibration::Gram& hessian) {
 }
 
 /// H from its last row and column to its first, damped; dead columns get a one.
-Matrix reversed(const calibration::Gram& hessian, float damping) {
-  const int64_t n = hessian.columns();
-  Matrix out(n, n);
-  for (int64_t i = 0; i < n; ++i) {
-    for (int64_t j = 0; j < n; ++j) {
-      out(i, j) = hessian.at(n - 1 - i, n - 1 - j);
-    }
-    out(i, i) = out(i, i) == 0 && damping == 0 ? 1 : out(i, i) + damping;
+std::vector<float> reversed(const calibration::Gram& hessian, float damping) {
+  const auto size = static_cast<size_t>(hessian.columns());
+  std::vector<float> out(size * size);
+  std::ranges::reverse_copy(hessian.matrix(), out.begin());
+  for (size_t i = 0; i < size; ++i) {
+    float& diagonal = out[i * size + i];
+    diagonal = diagonal == 0 && damping == 0 ? 1 : diagonal + damping;
   }
   return out;
-}
-
-/// U from the Cholesky factor L of the reversed H: L L^T reversed is R R^T with R upper triangular, and U = R^-1.
-std::vector<float> invert(const Matrix& lower) {
-  const int64_t n = lower.rows();
-  Matrix upper = Matrix::Zero(n, n);
-  for (int64_t i = 0; i < n; ++i) {
-    for (int64_t j = i; j < n; ++j) {
-      upper(i, j) = lower(n - 1 - i, n - 1 - j);
-    }
-  }
-  Matrix inverse = Matrix::Identity(n, n);
-  upper.triangularView<Eigen::Upper>().solveInPlace(inverse);
-  return {inverse.data(), inverse.data() + n * n};
 }
 
 /// One panel of rows on its way from the left to the right.
@@ -144,17 +127,19 @@ ObsFactor::ObsFactor(const calibration::Gram& hessian) : columns_(hessian.column
   if (!std::isfinite(mean)) {
     throw Error(Kind::input, "the calibration data gives numbers that are not finite");
   }
-  Eigen::LLT<Matrix> factorization;
+  std::optional<std::vector<float>> inverse;
   for (damping_ = kFirstDamping; damping_ <= kLargestDamping; damping_ *= 10) {
-    factorization.compute(reversed(hessian, static_cast<float>(damping_ * mean)));
-    if (factorization.info() == Eigen::Success) {
+    inverse = inverse_cholesky(reversed(hessian, static_cast<float>(damping_ * mean)), columns_);
+    if (inverse) {
       break;
     }
   }
-  if (factorization.info() != Eigen::Success) {
+  if (!inverse) {
     throw Error(Kind::input, "no damping makes the statistics of its inputs a positive definite matrix");
   }
-  factor_ = invert(factorization.matrixL());
+  // L L^T reversed is R R^T with R upper triangular, and U = R^-1.
+  std::ranges::reverse(*inverse);
+  factor_ = *std::move(inverse);
   for (int64_t i = 0; i < columns_; ++i) {
     const float diagonal = factor_[static_cast<size_t>(i * columns_ + i)];
     importance_.push_back(1 / (diagonal * diagonal));
