@@ -57,7 +57,8 @@ std::span<const float> floats(const FileTensor& tensor) {
 std::vector<int64_t> to_counts(std::span<const float> values) {
   std::vector<int64_t> counts;
   for (const float value : values) {
-    if (!(value >= 0 && value <= kLargestCount) || value != std::floor(value)) {
+    const bool is_count = value >= 0 && value <= kLargestCount && value == std::floor(value);
+    if (!is_count) {
       throw Error(Kind::input, "a count of {} rows", value);
     }
     counts.push_back(static_cast<int64_t>(value));
