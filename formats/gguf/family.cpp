@@ -1,7 +1,10 @@
 #include "formats/gguf/family.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "formats/error.h"
 #include "formats/gguf/family_rows.h"
@@ -15,11 +18,11 @@ constexpr std::array kFamilies = {&kBert,  &kDistilbert, &kGemma, &kGpt2,  &kGra
 constexpr std::string_view kLayer = "{}";
 
 std::string list_families(std::string_view FamilyRow::*field) {
-  std::string list;
+  std::set<std::string_view> names;
   for (const FamilyRow* row : kFamilies) {
-    list += fmt::format("{}{}", list.empty() ? "" : ", ", row->*field);
+    names.insert(row->*field);
   }
-  return list;
+  return fmt::format("{}", fmt::join(names, ", "));
 }
 
 bool is_number(std::string_view text) {
@@ -72,11 +75,9 @@ const FamilyRow& get_family(std::string_view model_type) {
   if (const FamilyRow* row = find_family(model_type)) {
     return *row;
   }
-  throw Error(
-      Kind::unsupported,
-      "llama.cpp has no family {} that this version could write as gguf (it knows {}): onnx and safetensors can "
-      "hold it",
-      model_type, list_families(&FamilyRow::model_type));
+  throw Error(Kind::unsupported,
+              "family {} has no form in gguf files that this version knows ({}): onnx and safetensors can hold it",
+              model_type, list_families(&FamilyRow::model_type));
 }
 
 const FamilyRow& get_family(const File& file) {
