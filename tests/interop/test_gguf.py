@@ -190,12 +190,23 @@ def differences(found, expected, free):
             yield f"{key}: {str(found.get(key))[:200]}, expected {str(expected.get(key))[:200]}"
 
 
+def take_bare_mark(found, expected):
+    """WordPiece's "##▁" is "▁" to the converter, as if it began a word; terse leaves it out."""
+    if "▁" in expected["tokenizer.ggml.tokens"][1]:
+        i = expected["tokenizer.ggml.tokens"][1].index("▁")
+        assert found["tokenizer.ggml.token_type"][1][i] == gguf.TokenType.UNUSED
+        for key in ("tokenizer.ggml.tokens", "tokenizer.ggml.token_type"):
+            found[key][1][i] = expected[key][1][i]
+
+
 @pytest.mark.parametrize("name", ["llama-untied", "llama3", "gpt2", "bert", "distilbert"])
 def test_files_are_those_of_llama_cpps_own_converter(made, files, name, tmp_path):
     """Every key of the metadata, and every tensor's type, shape and bytes."""
     model, ours = made(name), files(name, "f16")
     theirs = llama_cpp.convert(model.half, tmp_path / "theirs.gguf", "f16", model.row.pre)
     found, expected = gguf_models.metadata(ours), gguf_models.metadata(theirs)
+    if "bert" in name:
+        take_bare_mark(found, expected)
     assert not list(differences(found, expected, FREE | FREE_OF.get(name, set())))
     found, expected = gguf_models.tensors(ours), gguf_models.tensors(theirs)
     assert {n: t[:2] for n, t in found.items()} == {n: t[:2] for n, t in expected.items()}
