@@ -27,7 +27,7 @@ struct StoredForm {
 /// ("model.layers.0.mlp.up_proj.weight") and its logical shape; a tensor that is stored [in, out] (GPT-2's Conv1D) is a
 /// transposed DenseEncoding. Other constants of the graph are the architecture's and belong to no tensor.
 struct Checkpoint {
-  std::filesystem::path folder;  ///< where its other files lie: tokenizer, licence, card; empty: it was no folder
+  std::filesystem::path folder;      ///< of its other files: tokenizer, licence, card; empty: it was no folder
   std::string config;                ///< config.json's text
   std::string_view family;           ///< a row of architectures::families()
   std::vector<std::string> tensors;  ///< names of the constants that are tensors of the checkpoint, ascending
