@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "formats/architectures/encoder.h"
+#include "formats/architectures/bert_like.h"
 #include "formats/architectures/rows.h"
 #include "formats/config.h"
 #include "formats/error.h"
@@ -60,29 +60,16 @@ std::vector<std::string> layer_scopes(const JsonField& config) {
 
 /// Source: Lan et al. 2019, ALBERT, arXiv:1909.11942.
 Graph build_albert(const JsonField& config, Weights& weights, Head head, const OpenOptions& /*options*/) {
-  const std::string activation = config.text_or("hidden_act", "gelu_new");
-  const Size embedding = read_size(config, "embedding_size");
-  const EncoderTraits traits = {
-      .names = kNames,
-      .heads = {.pooler = {"albert.pooler", "tanh"},
-                .before_logits = {"predictions.dense", activation},
-                .logits_width = embedding,
-                .norm = "predictions.LayerNorm",
-                .decoder = "predictions.decoder.weight",
-                .decoder_bias = "predictions.bias"},
-      .vocabulary = read_size(config, "vocab_size"),
-      .positions = read_size(config, "max_position_embeddings"),
-      .width = read_size(config, "hidden_size"),
-      .inner = read_size(config, "intermediate_size"),
-      .token_types = read_size(config, "type_vocab_size"),
-      .labels = {read_label_count(config), "id2label"},
-      .embeddings = {.width = embedding},
-      .layers = layer_scopes(config),
-      .attention_heads = get_size(config, "num_attention_heads"),
-      .epsilon = positive_or(config, "layer_norm_eps", 1e-12F),
-      .activation = activation,
-      .tie = read_tie(config),
-  };
+  EncoderTraits traits = read_bert_like(config, "albert", "gelu_new");
+  traits.names = kNames;
+  traits.embeddings.width = read_size(config, "embedding_size");
+  traits.heads = {.pooler = {"albert.pooler", "tanh"},
+                  .before_logits = {"predictions.dense", traits.activation},
+                  .logits_width = traits.embeddings.width,
+                  .norm = "predictions.LayerNorm",
+                  .decoder = "predictions.decoder.weight",
+                  .decoder_bias = "predictions.bias"};
+  traits.layers = layer_scopes(config);
   return build_encoder(traits, weights, head);
 }
 

@@ -1,6 +1,6 @@
 #include <array>
 
-#include "formats/architectures/encoder.h"
+#include "formats/architectures/bert_like.h"
 #include "formats/architectures/rows.h"
 #include "formats/config.h"
 
@@ -16,22 +16,6 @@ constexpr std::array kHeads = {
 };
 
 constexpr std::array<std::string_view, 1> kIgnored = {"position_ids"};
-
-constexpr EncoderNames kNames = {
-    .model = "electra",
-    .words = "embeddings.word_embeddings",
-    .positions = "embeddings.position_embeddings",
-    .token_types = "embeddings.token_type_embeddings",
-    .embedding_norm = "embeddings.LayerNorm",
-    .query = "attention.self.query",
-    .key = "attention.self.key",
-    .value = "attention.self.value",
-    .attention_output = "attention.output.dense",
-    .attention_norm = "attention.output.LayerNorm",
-    .up = "intermediate.dense",
-    .down = "output.dense",
-    .output_norm = "output.LayerNorm",
-};
 
 constexpr std::string_view kGelu = "gelu";  // of these heads, whatever hidden_act says
 
@@ -50,24 +34,10 @@ EncoderHeads heads(Head head, std::string_view activation, const Size& embedding
 
 /// Source: Clark et al. 2020, ELECTRA, arXiv:2003.10555.
 Graph build_electra(const JsonField& config, Weights& weights, Head head, const OpenOptions& /*options*/) {
-  const std::string activation = config.text_or("hidden_act", "gelu");
   const Size embedding = read_size(config, "embedding_size");
-  EncoderTraits traits = {
-      .names = kNames,
-      .heads = heads(head, activation, embedding),
-      .vocabulary = read_size(config, "vocab_size"),
-      .positions = read_size(config, "max_position_embeddings"),
-      .width = read_size(config, "hidden_size"),
-      .inner = read_size(config, "intermediate_size"),
-      .token_types = read_size(config, "type_vocab_size"),
-      .labels = {read_label_count(config), "id2label"},
-      .embeddings = {.width = embedding},
-      .layers = numbered("encoder.layer", get_layers(config, "num_hidden_layers")),
-      .attention_heads = get_size(config, "num_attention_heads"),
-      .epsilon = positive_or(config, "layer_norm_eps", 1e-12F),
-      .activation = activation,
-      .tie = read_tie(config),
-  };
+  EncoderTraits traits = read_bert_like(config, "electra", "gelu");
+  traits.heads = heads(head, traits.activation, embedding);
+  traits.embeddings.width = embedding;
   if (embedding.value != traits.width.value) {
     traits.names.projection = "embeddings_project";
   }

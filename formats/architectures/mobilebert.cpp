@@ -1,6 +1,6 @@
 #include <array>
 
-#include "formats/architectures/encoder.h"
+#include "formats/architectures/bert_like.h"
 #include "formats/architectures/rows.h"
 #include "formats/config.h"
 #include "formats/error.h"
@@ -19,23 +19,6 @@ constexpr std::array kHeads = {
 /// Buffers, what the pre-training's second task leaves behind, and the pooler where the head needs none.
 constexpr std::array<std::string_view, 4> kIgnored = {"position_ids", "cls.seq_relationship", "pooler.dense",
                                                       "cls.predictions.decoder.bias"};
-
-constexpr EncoderNames kNames = {
-    .model = "mobilebert",
-    .words = "embeddings.word_embeddings",
-    .positions = "embeddings.position_embeddings",
-    .token_types = "embeddings.token_type_embeddings",
-    .embedding_norm = "embeddings.LayerNorm",
-    .projection = "embeddings.embedding_transformation",
-    .query = "attention.self.query",
-    .key = "attention.self.key",
-    .value = "attention.self.value",
-    .attention_output = "attention.output.dense",
-    .attention_norm = "attention.output.LayerNorm",
-    .up = "intermediate.dense",
-    .down = "output.dense",
-    .output_norm = "output.LayerNorm",
-};
 
 /// Variants of the paper's ablations, of which no weights were published.
 void check(const JsonField& config) {
@@ -79,25 +62,12 @@ EncoderHeads read_heads_of(const JsonField& config, std::string_view activation)
 /// Source: Sun et al. 2020, MobileBERT, arXiv:2004.02984.
 Graph build_mobilebert(const JsonField& config, Weights& weights, Head head, const OpenOptions& /*options*/) {
   check(config);
-  const std::string activation = config.text_or("hidden_act", "relu");
-  const EncoderTraits traits = {
-      .names = kNames,
-      .heads = read_heads_of(config, activation),
-      .vocabulary = read_size(config, "vocab_size"),
-      .positions = read_size(config, "max_position_embeddings"),
-      .width = read_size(config, "hidden_size"),
-      .inner = read_size(config, "intermediate_size"),
-      .token_types = read_size(config, "type_vocab_size"),
-      .labels = {read_label_count(config), "id2label"},
-      .embeddings = {.width = read_size(config, "embedding_size"), .projects = EmbeddingTraits::Projects::trigrams},
-      .layers = numbered("encoder.layer", get_layers(config, "num_hidden_layers")),
-      .attention_heads = get_size(config, "num_attention_heads"),
-      .bottleneck = read_bottleneck(config),
-      .norm = NormKind::none,
-      .epsilon = positive_or(config, "layer_norm_eps", 1e-12F),
-      .activation = activation,
-      .tie = read_tie(config),
-  };
+  EncoderTraits traits = read_bert_like(config, "mobilebert", "relu");
+  traits.names.projection = "embeddings.embedding_transformation";
+  traits.heads = read_heads_of(config, traits.activation);
+  traits.embeddings = {.width = read_size(config, "embedding_size"), .projects = EmbeddingTraits::Projects::trigrams};
+  traits.bottleneck = read_bottleneck(config);
+  traits.norm = NormKind::none;
   return build_encoder(traits, weights, head);
 }
 
