@@ -6,13 +6,13 @@
 #include "formats/error.h"
 #include "formats/gguf/config_metadata.h"
 #include "formats/gguf/family.h"
+#include "formats/gguf/rope_metadata.h"
 #include "formats/safetensors/config_text.h"
 
 namespace terse::gguf {
 namespace {
 
-constexpr std::string_view kOurs = "terse.";                      // keys that say what terse did
-constexpr std::string_view kRotaryFactors = "rope_freqs.weight";  // read with the metadata, see rope_metadata.h
+constexpr std::string_view kOurs = "terse.";  // keys that say what terse did
 
 /// llama.cpp has vectors and small tables in f32, whatever the model's type: in that type again if it holds them.
 Tensor narrowed(const Tensor& tensor, DType dtype) {

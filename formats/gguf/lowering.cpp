@@ -97,9 +97,8 @@ class Lowering {
   Lowering(const Model& model, const FamilyRow& family)
       : model_(model), family_(family), document_(parse_json(model.checkpoint->config)) {}
 
-  LoweredFile lower() {
+  LoweredFile lower(std::vector<ValueId> weights) {
     lowered_.metadata = make_metadata(*model_.checkpoint, family_);
-    std::vector<ValueId> weights = find_checkpoint_weights(model_);
     std::ranges::sort(weights);  // as the model is built: the table, layer by layer, the head
     for (const ValueId id : weights) {
       add(id);
@@ -221,8 +220,8 @@ class Lowering {
 }  // namespace
 
 LoweredFile lower(const Model& model) {
-  (void)find_checkpoint_weights(model);
-  return Lowering(model, get_family(model.checkpoint->family)).lower();
+  std::vector<ValueId> weights = find_checkpoint_weights(model);
+  return Lowering(model, get_family(model.checkpoint->family)).lower(std::move(weights));
 }
 
 }  // namespace terse::gguf

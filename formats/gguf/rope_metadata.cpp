@@ -13,7 +13,6 @@
 namespace terse::gguf {
 namespace {
 
-constexpr std::string_view kFactors = "rope_freqs.weight";
 constexpr float kTolerance = 1e-5F;  // of factors that were computed in other steps, relative
 
 /// What a scaling divides the frequencies of pairs by.
@@ -87,8 +86,8 @@ nlohmann::ordered_json read_factors(const FileTensor& tensor, double theta, int6
     }
   }
   throw Error(Kind::unsupported,
-              "tensor {}: {} factors of rotary frequencies that are not Llama 3's, which alone are known", kFactors,
-              factors.size());
+              "tensor {}: {} factors of rotary frequencies that are not Llama 3's, which alone are known",
+              kRotaryFactors, factors.size());
 }
 
 }  // namespace
@@ -110,7 +109,7 @@ std::vector<DerivedTensor> rope_tensors(const RopeConfig& rope, int64_t head_siz
   if (rope.type != "llama3") {
     return {};
   }
-  return {{.name = std::string(kFactors), .values = frequency_factors(rope, head_size)}};
+  return {{.name = std::string(kRotaryFactors), .values = frequency_factors(rope, head_size)}};
 }
 
 void read_rope(const File& file, const ArchitectureKeys& keys, int64_t head_size, nlohmann::ordered_json& config) {
@@ -121,7 +120,7 @@ void read_rope(const File& file, const ArchitectureKeys& keys, int64_t head_size
   if (dimensions != head_size && head_size > 0) {
     config["partial_rotary_factor"] = static_cast<double>(dimensions) / static_cast<double>(head_size);
   }
-  if (const FileTensor* factors = file.find(kFactors)) {
+  if (const FileTensor* factors = file.find(kRotaryFactors)) {
     config["rope_scaling"] = read_factors(*factors, theta, head_size);
   } else if (type == "linear") {
     config["rope_scaling"] = {{"rope_type", "linear"}, {"factor", keys.find_number("rope.scaling.factor").value_or(1)}};

@@ -12,6 +12,8 @@ namespace terse::gguf {
 // Rotary positions in metadata: rope.dimension_count, rope.freq_base, rope.scaling.*; Llama 3's scaling is a tensor,
 // rope_freqs.weight, by whose entries the frequencies of pairs are divided.
 
+inline constexpr std::string_view kRotaryFactors = "rope_freqs.weight";
+
 /// Errors: unsupported for a scaling that llama.cpp's metadata cannot say.
 void write_rope(const RopeConfig& rope, int64_t head_size, ArchitectureKeys& keys);
 
