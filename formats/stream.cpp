@@ -67,6 +67,18 @@ void stream_transposed(const Tensor& tensor, const Transposition& t, Sink& sink)
   }
 }
 
+void stream_dense(const Encoding& encoding, MatrixOrder order, Sink& sink) {
+  const DenseEncoding& dense = *encoding.dense();
+  if (dense.transposed == (order == MatrixOrder::in_out)) {
+    return stream_bytes(dense.values, sink);
+  }
+  const Shape lies = dense.transposed ? swap_last_two(encoding.shape) : encoding.shape;
+  const int64_t rows = lies[lies.size() - 2], columns = lies.back();
+  const int64_t count = encoding.rows() * encoding.columns();
+  stream_transposed(dense.values,
+                    {.matrices = count == 0 ? 0 : count / (rows * columns), .rows = rows, .columns = columns}, sink);
+}
+
 void stream_padded(const Tensor& codes, int64_t rows, int64_t row_bytes, Sink& sink) {
   const auto size = static_cast<int64_t>(codes.bytes().size());
   if (size == rows * row_bytes) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "formats/bytes.h"
+#include "formats/encoding.h"
 #include "formats/tensor.h"
 
 namespace terse {
@@ -17,6 +18,12 @@ struct Transposition {
   int64_t matrices = 1, rows = 0, columns = 0;
 };
 void stream_transposed(const Tensor& tensor, const Transposition& t, Sink& sink);
+
+/// How the last two dimensions of a weight lie in a file.
+enum class MatrixOrder { out_in, in_out };
+
+/// The numbers of a dense encoding in that order, whichever way they lie; those without matrices as they are.
+void stream_dense(const Encoding& encoding, MatrixOrder order, Sink& sink);
 
 /// Rows of packed codes, each followed by zeros up to `row_bytes`.
 void stream_padded(const Tensor& codes, int64_t rows, int64_t row_bytes, Sink& sink);

@@ -73,18 +73,9 @@ void stream_plus_one(const Encoding& encoding, Sink& sink) {
   sink.write(std::as_bytes(std::span(sums)));
 }
 
-void stream_dense(const Encoding& encoding, Sink& sink) {
-  const DenseEncoding& dense = *encoding.dense();
-  if (dense.transposed) {
-    stream_transposed(dense.values, {.matrices = 1, .rows = encoding.columns(), .columns = encoding.rows()}, sink);
-  } else {
-    stream_bytes(dense.values, sink);
-  }
-}
-
 void stream_weight(const EncodingPtr& encoding, Sink& sink) {
   if (encoding->dense() != nullptr) {
-    stream_dense(*encoding, sink);
+    stream_dense(*encoding, MatrixOrder::out_in, sink);
   } else if (const BlockEncoding* blocks = encoding->blocks()) {
     stream_bytes(blocks->blocks, sink);
   } else {

@@ -62,21 +62,11 @@ DType model_dtype(const Model& model, const Weights& weights, std::optional<DTyp
 
 /// Under its name, in the orientation that the file had.
 StoredTensor store_dense(const std::string& name, const EncodingPtr& encoding, bool in_out) {
-  const DenseEncoding& dense = *encoding->dense();
-  StoredTensor stored{.name = name,
-                      .dtype = dense.dtype,
-                      .shape = in_out ? swap_last_two(encoding->shape) : encoding->shape,
-                      .write = {}};
-  if (dense.transposed == in_out) {
-    stored.write = [encoding](Sink& sink) { stream_bytes(encoding->dense()->values, sink); };
-  } else {
-    const Shape lies = dense.transposed ? swap_last_two(encoding->shape) : encoding->shape;
-    const int64_t rows = lies[lies.size() - 2], columns = lies.back();
-    const int64_t matrices = rows * columns == 0 ? 0 : encoding->rows() * encoding->columns() / (rows * columns);
-    const Transposition transposition{.matrices = matrices, .rows = rows, .columns = columns};
-    stored.write = [=](Sink& sink) { stream_transposed(encoding->dense()->values, transposition, sink); };
-  }
-  return stored;
+  const MatrixOrder order = in_out ? MatrixOrder::in_out : MatrixOrder::out_in;
+  return {.name = name,
+          .dtype = encoding->dense()->dtype,
+          .shape = in_out ? swap_last_two(encoding->shape) : encoding->shape,
+          .write = [encoding, order](Sink& sink) { stream_dense(*encoding, order, sink); }};
 }
 
 std::vector<StoredTensor> store(const std::string& name, const EncodingPtr& encoding, const StoredForm& form);
