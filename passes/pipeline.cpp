@@ -7,8 +7,8 @@
 #include <map>
 
 #include "formats/error.h"
-#include "passes/projection.h"
 #include "passes/selection.h"
+#include "passes/solving.h"
 
 namespace terse::passes {
 namespace {
@@ -25,14 +25,6 @@ struct History {
 };
 
 using Histories = std::map<std::string, History, std::less<>>;
-
-/// One projection of a group with the weights that it has selected.
-struct Member {
-  const PassCall* call = nullptr;
-  std::unique_ptr<Projection> projection;
-  std::string_view solver;
-  std::vector<ValueId> weights = {};
-};
 
 class Runner {
  public:
@@ -62,7 +54,7 @@ class Runner {
     }
     std::sort(all.begin(), all.end());
     all.erase(std::unique(all.begin(), all.end()), all.end());
-    solve_all(all, members);
+    solve_weights(model_, all, members, solving_options(), [&](const SolvedWeight& solved) { note_solved(solved); });
     note_time(std::move(text), static_cast<int64_t>(all.size()), start);
   }
 
@@ -128,136 +120,18 @@ class Runner {
     return member;
   }
 
-  double numbers(ValueId id) {
-    const Encoding& encoding = *graph().value(id).constant;
-    return static_cast<double>(encoding.rows()) * static_cast<double>(encoding.columns());
+  SolvingOptions solving_options() const {
+    return {.effort = options_.plan_only ? Effort::plan : Effort::solve,
+            .sources = {.samples = options_.samples, .statistics = options_.statistics},
+            .progress = options_.progress};
   }
 
-  /// First the weights that no walk comes by, so that the walk sees what became of them; then those of the walk.
-  void solve_all(const std::vector<ValueId>& weights, const std::vector<Member>& members) {
-    if (options_.samples == nullptr || options_.plan_only) {
-      solve_each(weights, members);
-      return;
+  void note_solved(const SolvedWeight& solved) {
+    History& history = histories_[graph().value(solved.id).name];
+    if (!solved.note.empty()) {
+      history.note = solved.note;
     }
-    calibration::Walk walk(model_, *options_.samples, weights);
-    std::vector<ValueId> others = weights;
-    for (const calibration::Barrier& barrier : walk.barriers()) {
-      std::erase_if(others,
-                    [&](ValueId id) { return std::ranges::find(barrier.weights, id) != barrier.weights.end(); });
-    }
-    solve_each(others, members);
-    for (const ValueId id : others) {
-      walk.replace(id, graph().value(id).constant);
-    }
-    walk.run([&](const calibration::Barrier& barrier, const calibration::Statistics& statistics) {
-      LayerInputs inputs(statistics);
-      for (const ValueId id : barrier.weights) {
-        solve_named(id, members, &inputs, [&](double) { report_progress(shown_name(graph().value(id)), walk.done()); });
-        walk.replace(id, graph().value(id).constant);
-      }
-    });
-  }
-
-  void solve_each(const std::vector<ValueId>& weights, const std::vector<Member>& members) {
-    double total = 0, done = 0;
-    for (const ValueId id : weights) {
-      total += numbers(id);
-    }
-    for (const ValueId id : weights) {
-      const double count = numbers(id);
-      std::optional<LayerInputs> inputs = find_inputs(id);
-      solve_named(id, members, inputs ? &*inputs : nullptr, [&](double fraction) {
-        report_progress(shown_name(graph().value(id)), (done + count * fraction) / total);
-      });
-      done += count;
-    }
-  }
-
-  /// What the statistics say of a weight.
-  std::optional<LayerInputs> find_inputs(ValueId id) {
-    if (options_.statistics == nullptr || options_.plan_only) {
-      return std::nullopt;
-    }
-    const auto found = options_.statistics->find(graph().value(id).name);
-    return found == options_.statistics->end() ? std::nullopt : std::optional<LayerInputs>(found->second);
-  }
-
-  void solve_named(ValueId id, const std::vector<Member>& members, LayerInputs* inputs,
-                   const std::function<void(double)>& progress) {
-    with_context(fmt::format("weight '{}'", shown_name(graph().value(id))),
-                 [&] { solve_one(id, members, inputs, progress); });
-  }
-
-  /// The members that one weight goes through.
-  struct Chosen {
-    std::vector<const Projection*> masks;
-    const Member* encoder = nullptr;
-    std::string_view solver = "auto";
-
-    const Projection* projection() const { return encoder == nullptr ? nullptr : encoder->projection.get(); }
-    bool is_exact() const {
-      return masks.empty() && (encoder == nullptr || projection()->part() == Projection::Part::type);
-    }
-  };
-
-  /// Masks in their order; of the others the last one of the highest rank.
-  static Chosen choose(ValueId id, const std::vector<Member>& members) {
-    Chosen chosen;
-    for (const Member& member : members) {
-      if (std::find(member.weights.begin(), member.weights.end(), id) == member.weights.end()) {
-        continue;
-      }
-      chosen.solver = member.solver == "auto" ? chosen.solver : member.solver;
-      const Projection::Part part = member.projection->part();
-      if (part == Projection::Part::mask) {
-        chosen.masks.push_back(member.projection.get());
-      } else if (chosen.encoder == nullptr || part >= chosen.projection()->part()) {
-        chosen.encoder = &member;
-      }
-    }
-    return chosen;
-  }
-
-  void solve_one(ValueId id, const std::vector<Member>& members, LayerInputs* inputs,
-                 const std::function<void(double)>& progress) {
-    const Chosen chosen = choose(id, members);
-    Value& value = graph().value(id);
-    note_choice(value, chosen, inputs);
-    const Effort effort = options_.plan_only ? Effort::plan : Effort::solve;
-    Projected projected =
-        passes::project(value.constant, chosen.masks, chosen.projection(), effort, chosen.solver, inputs, progress);
-    note_solution(histories_[value.name], projected);
-    if (!value.type) {
-      value.type = computed_type(*value.constant);
-    }
-    value.constant = std::make_shared<const Encoding>(std::move(projected.encoding));
-  }
-
-  /// What the report is to say beside numbers.
-  void note_choice(const Value& value, const Chosen& chosen, const LayerInputs* inputs) {
-    std::string note;
-    if (chosen.encoder != nullptr) {
-      const std::string why = chosen.projection()->note(*value.constant);
-      note = why.empty() ? "" : chosen.encoder->call->name + ": " + why;
-    }
-    const bool lacks_inputs = options_.statistics != nullptr && inputs == nullptr && !options_.plan_only;
-    if (lacks_inputs && !chosen.is_exact() && chosen.solver != "nearest") {
-      note += std::string(note.empty() ? "" : "; ") + "the statistics say nothing of it, so rounded to the nearest";
-    }
-    if (!note.empty()) {
-      histories_[value.name].note = std::move(note);
-    }
-  }
-
-  static ValueType computed_type(const Encoding& encoding) {
-    ValueType type{.dtype = compute_dtype(encoding), .shape = std::vector<Dimension>()};
-    for (const int64_t size : encoding.shape) {
-      type.shape->push_back({.size = size, .symbol = {}});
-    }
-    return type;
-  }
-
-  static void note_solution(History& history, const Projected& projected) {
+    const Projected& projected = solved.projected;
     if (!projected.solution) {
       return;
     }

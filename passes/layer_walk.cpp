@@ -1,0 +1,104 @@
+#include "passes/layer_walk.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "calibration/walk.h"
+#include "formats/error.h"
+#include "passes/selection.h"
+
+namespace terse::passes {
+namespace {
+
+double numbers(const Encoding& encoding) {
+  return static_cast<double>(encoding.rows()) * static_cast<double>(encoding.columns());
+}
+
+/// Weights that a walk does not come by.
+std::vector<ValueId> outside(const std::vector<calibration::Barrier>& barriers, std::vector<ValueId> weights) {
+  for (const calibration::Barrier& barrier : barriers) {
+    std::erase_if(weights, [&](ValueId id) { return std::ranges::find(barrier.weights, id) != barrier.weights.end(); });
+  }
+  return weights;
+}
+
+class Visits {
+ public:
+  Visits(Graph& graph, const WeightVisitor& visit, const ProgressReport& progress)
+      : graph_(graph), visit_(visit), progress_(progress) {}
+
+  /// One by one, in their order.
+  void visit_each(const std::vector<ValueId>& weights, const ColumnStatistics* statistics) {
+    double total = 0, done = 0;
+    for (const ValueId id : weights) {
+      total += numbers(*graph_.value(id).constant);
+    }
+    for (const ValueId id : weights) {
+      const double count = numbers(*graph_.value(id).constant);
+      std::optional<LayerInputs> inputs = find_inputs(id, statistics);
+      visit(id, inputs ? &*inputs : nullptr, [&](double part) { return (done + count * part) / total; });
+      done += count;
+    }
+  }
+
+  void visit_behind(calibration::Walk& walk) {
+    walk.run([&](const calibration::Barrier& barrier, const calibration::Statistics& statistics) {
+      LayerInputs inputs(statistics);
+      for (const ValueId id : barrier.weights) {
+        if (visit(id, &inputs, [&](double /*part*/) { return walk.done(); })) {
+          walk.replace(id, graph_.value(id).constant);
+        }
+      }
+    });
+  }
+
+ private:
+  std::optional<LayerInputs> find_inputs(ValueId id, const ColumnStatistics* statistics) const {
+    if (statistics == nullptr) {
+      return std::nullopt;
+    }
+    const auto found = statistics->find(graph_.value(id).name);
+    return found == statistics->end() ? std::nullopt : std::optional<LayerInputs>(found->second);
+  }
+
+  /// Tells whether the weight has become another. `done`: the part of all work, by the part of this weight.
+  bool visit(ValueId id, LayerInputs* inputs, const std::function<double(double)>& done) {
+    Value& value = graph_.value(id);
+    EncodingPtr found = with_context(fmt::format("weight '{}'", shown_name(value)), [&] {
+      return visit_({.id = id, .inputs = inputs, .report_progress = [&](double part) {
+                       if (progress_) {
+                         progress_(shown_name(value), done(part));
+                       }
+                     }});
+    });
+    if (found == nullptr) {
+      return false;
+    }
+    value.constant = std::move(found);
+    return true;
+  }
+
+  Graph& graph_;
+  const WeightVisitor& visit_;
+  const ProgressReport& progress_;
+};
+
+}  // namespace
+
+void visit_weights(Model& model, const std::vector<ValueId>& weights, const Sources& sources,
+                   const WeightVisitor& visit, const ProgressReport& progress) {
+  Visits visits(model.graph, visit, progress);
+  if (sources.samples == nullptr) {
+    visits.visit_each(weights, sources.statistics);
+    return;
+  }
+  calibration::Walk walk(model, *sources.samples, weights);
+  const std::vector<ValueId> others = outside(walk.barriers(), weights);
+  visits.visit_each(others, nullptr);
+  for (const ValueId id : others) {
+    walk.replace(id, model.graph.value(id).constant);
+  }
+  visits.visit_behind(walk);
+}
+
+}  // namespace terse::passes

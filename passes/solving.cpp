@@ -1,0 +1,81 @@
+#include "passes/solving.h"
+
+#include <algorithm>
+
+#include "formats/error.h"
+
+namespace terse::passes {
+namespace {
+
+/// The members that one weight goes through.
+struct Chosen {
+  std::vector<const Projection*> masks;
+  const Member* encoder = nullptr;
+  std::string_view solver = "auto";
+
+  const Projection* projection() const { return encoder == nullptr ? nullptr : encoder->projection.get(); }
+  bool is_exact() const {
+    return masks.empty() && (encoder == nullptr || projection()->part() == Projection::Part::type);
+  }
+};
+
+/// Masks in their order; of the others the last one of the highest rank.
+Chosen choose(ValueId id, const std::vector<Member>& members) {
+  Chosen chosen;
+  for (const Member& member : members) {
+    if (std::ranges::find(member.weights, id) == member.weights.end()) {
+      continue;
+    }
+    chosen.solver = member.solver == "auto" ? chosen.solver : member.solver;
+    const Projection::Part part = member.projection->part();
+    if (part == Projection::Part::mask) {
+      chosen.masks.push_back(member.projection.get());
+    } else if (chosen.encoder == nullptr || part >= chosen.projection()->part()) {
+      chosen.encoder = &member;
+    }
+  }
+  return chosen;
+}
+
+std::string note_of(const Encoding& weight, const Chosen& chosen, const Sources& sources, const LayerInputs* inputs) {
+  std::string note;
+  if (chosen.encoder != nullptr) {
+    const std::string why = chosen.projection()->note(weight);
+    note = why.empty() ? "" : chosen.encoder->call->name + ": " + why;
+  }
+  const bool lacks_inputs = sources.statistics != nullptr && inputs == nullptr;
+  if (lacks_inputs && !chosen.is_exact() && chosen.solver != "nearest") {
+    note += std::string(note.empty() ? "" : "; ") + "the statistics say nothing of it, so rounded to the nearest";
+  }
+  return note;
+}
+
+ValueType computed_type(const Encoding& encoding) {
+  ValueType type{.dtype = compute_dtype(encoding), .shape = std::vector<Dimension>()};
+  for (const int64_t size : encoding.shape) {
+    type.shape->push_back({.size = size, .symbol = {}});
+  }
+  return type;
+}
+
+}  // namespace
+
+void solve_weights(Model& model, const std::vector<ValueId>& weights, const std::vector<Member>& members,
+                   const SolvingOptions& options, const std::function<void(const SolvedWeight&)>& on_solved) {
+  const Sources sources = options.effort == Effort::plan ? Sources{} : options.sources;
+  const auto solve = [&](const VisitedWeight& weight) {
+    const Chosen chosen = choose(weight.id, members);
+    Value& value = model.graph.value(weight.id);
+    std::string note = note_of(*value.constant, chosen, sources, weight.inputs);
+    Projected projected = project(value.constant, chosen.masks, chosen.projection(), options.effort, chosen.solver,
+                                  weight.inputs, weight.report_progress);
+    on_solved({.id = weight.id, .projected = projected, .note = std::move(note)});
+    if (!value.type) {
+      value.type = computed_type(*value.constant);
+    }
+    return std::make_shared<const Encoding>(std::move(projected.encoding));
+  };
+  visit_weights(model, weights, sources, solve, options.progress);
+}
+
+}  // namespace terse::passes
