@@ -9,6 +9,7 @@
 #include "calibration/tokenizers/pattern.h"
 #include "calibration/tokenizers/utf8.h"
 #include "formats/error.h"
+#include "formats/utf8.h"
 
 namespace terse::calibration {
 namespace {
@@ -64,7 +65,7 @@ void decode_fallen_back(Tokens& tokens) {
     if (bytes.empty()) {
       return;
     }
-    if (utf8::valid_prefix(bytes) == bytes.size()) {
+    if (is_utf8(bytes)) {
       out.push_back(bytes);
     } else {
       out.insert(out.end(), bytes.size(), "\uFFFD");

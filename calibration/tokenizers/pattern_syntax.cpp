@@ -6,6 +6,7 @@
 #include "calibration/tokenizers/pattern.h"
 #include "calibration/tokenizers/utf8.h"
 #include "formats/error.h"
+#include "formats/utf8.h"
 
 namespace terse::calibration {
 namespace {
@@ -19,7 +20,7 @@ class Translator {
   explicit Translator(std::string_view pattern) : pattern_(pattern) {}
 
   std::string run() {
-    if (utf8::valid_prefix(pattern_) != pattern_.size()) {
+    if (!is_utf8(pattern_)) {
       fail("invalid UTF-8");
     }
     alternatives(0);

@@ -3,7 +3,7 @@
 #include <charconv>
 #include <variant>
 
-#include "calibration/tokenizers/utf8.h"
+#include "formats/utf8.h"
 
 namespace terse::calibration {
 namespace {
@@ -25,7 +25,7 @@ char byte_of(std::string_view piece) {
 std::string characters_of(std::string_view bytes) {
   std::string text;
   while (!bytes.empty()) {
-    const size_t valid = utf8::valid_prefix(bytes);
+    const size_t valid = valid_utf8_prefix(bytes);
     text.append(bytes.substr(0, valid));
     if (valid < bytes.size()) {
       text.append("\uFFFD");

@@ -12,6 +12,7 @@
 #include "calibration/tokenizers/token_table.h"
 #include "calibration/tokenizers/utf8.h"
 #include "formats/error.h"
+#include "formats/utf8.h"
 
 namespace terse::calibration {
 namespace {
@@ -199,7 +200,7 @@ Tokenizer::Tokenizer(Vocabulary vocabulary) : parts_(std::make_unique<const Part
 Tokenizer::~Tokenizer() = default;
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
-  if (utf8::valid_prefix(text) != text.size()) {
+  if (!is_utf8(text)) {
     return encode(utf8::repaired(text), options);
   }
   const bool special = options.special_tokens == SpecialTokens::add;

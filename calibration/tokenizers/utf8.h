@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "formats/utf8.h"
+
 namespace terse::calibration::utf8 {
 
 // Everything behind `repaired` is valid UTF-8, so these ask nothing of it again.
@@ -40,17 +42,12 @@ inline size_t before(std::string_view text, size_t end) {
 
 void append(std::string& text, char32_t point);
 
-/// Bytes of `text` that are valid UTF-8, from its start: all of them, or those in front of the first bad one.
-size_t valid_prefix(std::string_view text);
-
 /// `text` with every bad sequence replaced by U+FFFD, as Python's errors="replace" does it: one for each longest start
 /// of a character.
 std::string repaired(std::string_view text);
 
 /// `text`, repaired if it has to be.
-inline std::string made_valid(std::string text) {
-  return valid_prefix(text) == text.size() ? std::move(text) : repaired(text);
-}
+inline std::string made_valid(std::string text) { return is_utf8(text) ? std::move(text) : repaired(text); }
 
 /// Calls `visit(point, begin, end)` for every character.
 template <typename Visit>

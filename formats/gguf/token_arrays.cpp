@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "formats/gguf/tokenizer_keys.h"
-#include "formats/utf8_check.h"
+#include "formats/utf8.h"
 
 namespace terse::gguf {
 namespace {
