@@ -64,15 +64,24 @@ void check_folder_place(const FormatRow& format, const fs::path& path, const fs:
   if (fs::exists(path, ignored) && !fs::is_directory(path, ignored)) {
     throw Error(Kind::usage, "{}: is a file, expected the name of a folder", path.string());
   }
-  const bool is_in_model = fs::is_directory(model, ignored) && is_inside(path, model);
-  if (is_in_model || is_inside(model, path)) {
-    throw Error(Kind::usage, "{}: {} the model {}, expected another folder to write", path.string(),
-                is_same_file(path, model) ? "is"
-                : is_in_model             ? "lies in"
-                                          : "holds",
-                model.string());
-  }
+  const auto refuse_if = [&](bool is_wrong, std::string_view relation) {
+    if (is_wrong) {
+      throw Error(Kind::usage, "{}: {} the model {}, expected another folder to write", path.string(), relation,
+                  model.string());
+    }
+  };
+  refuse_if(is_same_file(path, model), "is");
+  refuse_if(fs::is_directory(model, ignored) && is_inside(path, model), "lies in");
+  refuse_if(is_inside(model, path), "holds");
 }
+
+struct OnnxStyleRow {
+  std::string_view name;  ///< as --onnx takes it
+  OnnxStyle style;
+};
+
+constexpr OnnxStyleRow kOnnxStyles[] = {
+    {"contrib", OnnxStyle::contrib}, {"fast", OnnxStyle::fast}, {"standard", OnnxStyle::standard}};
 
 /// The folder of `path` if that is still to be made, else `path`.
 fs::path place_of_folder(const fs::path& path) {
@@ -83,10 +92,8 @@ fs::path place_of_folder(const fs::path& path) {
 }  // namespace
 
 WriteOptions OutputOptions::write_options() const {
-  return {.external_data = external_data,
-          .onnx_style = onnx_style == "standard" ? OnnxStyle::standard
-                        : onnx_style == "fast"   ? OnnxStyle::fast
-                                                 : OnnxStyle::contrib};
+  const auto* row = std::ranges::find(kOnnxStyles, onnx_style, &OnnxStyleRow::name);
+  return {.external_data = external_data, .onnx_style = row->style};
 }
 
 void OutputOptions::drop_slashes() {
