@@ -79,6 +79,8 @@ FAMILIES = {
         LLAMA_LIKE | dict(head_dim=32, max_position_embeddings=128, rope_parameters=dict(
             rope_type="llama3", rope_theta=5e5, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=16)),
     ),
+    "qwen2": Family("Qwen2Config", "Qwen2ForCausalLM", LLAMA_LIKE),
+    "qwen3": Family("Qwen3Config", "Qwen3ForCausalLM", LLAMA_LIKE | dict(head_dim=32, tie_word_embeddings=True)),
     "mistral": Family("MistralConfig", "MistralForCausalLM", LLAMA_LIKE | dict(sliding_window=5)),
     "mixtral": Family(
         "MixtralConfig", "MixtralForCausalLM", LLAMA_LIKE | dict(num_local_experts=4, num_experts_per_tok=2, sliding_window=None),
