@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "calibration/inputs.h"
+#include "calibration/labels.h"
 #include "calibration/npy.h"
 #include "calibration/npz.h"
 #include "calibration/text_samples.h"
@@ -242,6 +243,7 @@ void add_text(Reading& reading, const std::filesystem::path& path) {
     return !reading.is_full();
   });
   reading.data.rule = reading.text->rule();
+  reading.data.mask_token = reading.text->mask_token();
 }
 
 struct FormRow {
@@ -273,6 +275,21 @@ void add_file(Reading& reading, const std::filesystem::path& path) {
               path.string());
 }
 
+/// Takes labels for samples from a file of their own. Of data of which only the first samples are read, it has more.
+void add_labels(Reading& reading) {
+  const auto& file = reading.options.labels;
+  if (!reading.data.labels.empty()) {
+    throw Error(Kind::usage, "{}: the data has labels of its own", file.string());
+  }
+  auto labels = read_labels(reading.model, file);
+  const size_t samples = reading.data.samples.size();
+  if (labels.size() < samples || (labels.size() > samples && !reading.is_full())) {
+    throw Error(Kind::input, "{}: {} labels for {} samples", file.string(), labels.size(), samples);
+  }
+  labels.resize(samples);
+  reading.data.labels = std::move(labels);
+}
+
 }  // namespace
 
 Dataset read_dataset(const Model& model, const std::vector<std::filesystem::path>& files, const DataOptions& options) {
@@ -291,6 +308,9 @@ Dataset read_dataset(const Model& model, const std::vector<std::filesystem::path
   }
   if (data.samples.empty()) {
     throw Error(Kind::input, "no samples in the data");
+  }
+  if (!options.labels.empty()) {
+    add_labels(reading);
   }
   if (!data.labels.empty() && data.labels.size() != data.samples.size()) {
     throw Error(Kind::input, "{} labels for {} samples: give them for all files or for none", data.labels.size(),

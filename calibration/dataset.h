@@ -29,12 +29,14 @@ struct DataOptions {
   std::optional<int64_t> samples;   ///< the first so many; 0: all; absent: 128 if there is text, else all
   std::optional<int64_t> seq_len;   ///< tokens a window; absent: 512, or of text what TextOptions says
   std::filesystem::path tokenizer;  ///< for text: the tokenizer's file or folder; empty: none
+  std::filesystem::path labels;     ///< a class a sample: see labels.h; empty: none but those in the data
 };
 
 struct Dataset {
-  std::vector<Sample> samples;  ///< complete
-  std::vector<int64_t> labels;  ///< a class a sample, or empty
-  std::string rule;             ///< how text became samples, in words; empty without text
+  std::vector<Sample> samples;        ///< complete
+  std::vector<int64_t> labels;        ///< a class a sample, or empty
+  std::string rule;                   ///< how text became samples, in words; empty without text
+  std::optional<int64_t> mask_token;  ///< of the text's tokenizer
 };
 
 /// Reads the files in their order. Errors: io, input (with file, array, found, expected); usage for a form that is not

@@ -1,11 +1,14 @@
 #include "calibration/evaluate.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <mutex>
 
 #include "calibration/inputs.h"
 #include "calibration/parallel.h"
+#include "calibration/text_samples.h"
 #include "formats/error.h"
 
 namespace terse::calibration {
@@ -74,24 +77,108 @@ bool looks_back_only(const Model& model, const Executor& executor, const Sample&
   return difference.db() > kSame;
 }
 
-std::string rule_of(const Evaluation& evaluation) {
-  const std::string_view where =
-      evaluation.score == Score::second_half ? "the second half of its sample" : "its sample";
-  switch (evaluation.task) {
+/// True if logits [batch, tokens] have as many columns as there are tokens because each is a token's: with a token less
+/// there is a column less.
+bool has_column_a_token(const Model& model, const Executor& executor, const Sample& sample, size_t output) {
+  const Shape whole = find_token_ids(sample)->second.shape();
+  if (whole[1] < 2) {
+    return false;
+  }
+  Sample shorter;
+  for (const auto& [name, tensor] : sample) {
+    if (tensor.shape() == whole && is_integer(tensor.dtype())) {
+      auto numbers = to_int64s(tensor);
+      for (int64_t row = whole[0] - 1; row >= 0; --row) {
+        numbers.erase(numbers.begin() + (row + 1) * whole[1] - 1);
+      }
+      shorter.emplace(name, Tensor::of<int64_t>({whole[0], whole[1] - 1}, numbers));
+    } else {
+      shorter.emplace(name, tensor);
+    }
+  }
+  complete_sample(model, shorter);
+  return executor.run(shorter)[output].shape() == Shape{whole[0], whole[1] - 1};
+}
+
+/// A size that the graph declares for the second dimension of an output.
+bool is_width_fixed(const Graph& graph, std::string_view output) {
+  const auto id = graph.find(output);
+  const auto& type = graph.value(*id).type;
+  return type && type->shape && type->shape->size() == 2 && (*type->shape)[1].size >= 0;
+}
+
+std::string masked_rule(const Measuring& measuring) {
+  return measuring.mask_token
+             ? fmt::format(
+                   "every token but the first and last of its text, masked one in {} at a time, so in {} runs, "
+                   "padding excluded: a pseudo-perplexity",
+                   kOneTokenIn, kOneTokenIn)
+             : "every token of its sample, padding excluded; no perplexity, since rows look at later tokens and no "
+               "mask "
+               "token is known";
+}
+
+std::string pooled_rule(const SentencePooling& pooling) {
+  std::string modes;
+  for (const Pooling mode : pooling.modes) {
+    modes += fmt::format("{}{}", modes.empty() ? "" : " and ", name(mode));
+  }
+  return fmt::format(
+      "every sequence: the {} of its tokens, padding excluded{}{}{}", modes,
+      pooling.is_normalized ? ", normalised" : "",
+      pooling.not_computed.empty() ? "" : ", without what stands behind: ", fmt::join(pooling.not_computed, ", "));
+}
+
+std::string rule_of(const Measuring& measuring) {
+  const std::string_view where = measuring.score == Score::second_half ? "the second half of its sample" : "its sample";
+  switch (measuring.task) {
     case Task::language_model:
       return fmt::format("every token with a next one in {}, padding excluded; samples do not share context", where);
     case Task::masked_model:
-      return fmt::format("every token of {}, padding excluded; no perplexity, since rows look at later tokens", where);
+      return masked_rule(measuring);
     case Task::token_classifier:
       return "every token, padding excluded";
     case Task::classifier:
       return "every sequence";
+    case Task::token_detector:
+      return fmt::format(
+          "every token but the first and last of its text, padding excluded, one in {} replaced by another of the "
+          "text; "
+          "right is the sign of a logit that tells them apart",
+          kOneTokenIn);
     case Task::encoder:
-      return "every sequence: the mean of its tokens, padding excluded";
+      return pooled_rule(measuring.pooling);
+    case Task::sentence_encoder:
+      return "every sequence: the graph's own sentence_embedding";
     case Task::other:
       break;
   }
   return "every output, padding excluded";
+}
+
+/// What the model is to see of a sample.
+std::vector<Probe> probes_of(const Measuring& measuring, const Sample& sample) {
+  if (measuring.task == Task::masked_model && measuring.mask_token) {
+    return mask_tokens(sample, *measuring.mask_token);
+  }
+  if (measuring.task == Task::token_detector) {
+    return {replace_tokens(sample)};
+  }
+  return {{.sample = sample, .places = {}}};
+}
+
+/// Repositories of sentence-transformers keep ONNX files in a folder `onnx` of their own.
+SentencePooling pooling_of(const Model& model, const Model* reference) {
+  std::vector<std::filesystem::path> folders;
+  for (const Model* of : {&model, reference}) {
+    if (of != nullptr) {
+      folders.push_back(setting_folders(*of, of->path).front());
+      if (folders.back().filename() == "onnx") {
+        folders.push_back(folders.back() / "..");
+      }
+    }
+  }
+  return find_sentence_pooling(folders).value_or(SentencePooling());
 }
 
 double share(const std::vector<int64_t>& found, const std::vector<int64_t>& expected) {
@@ -102,28 +189,11 @@ double share(const std::vector<int64_t>& found, const std::vector<int64_t>& expe
   return static_cast<double>(same) / static_cast<double>(found.size());
 }
 
-template <typename T>
-void append(std::vector<T>& all, const std::vector<T>& more) {
-  all.insert(all.end(), more.begin(), more.end());
-}
-
 /// All samples' sums and lists, added in their order.
 SampleMeasures total(const std::vector<SampleMeasures>& samples) {
   SampleMeasures sum;
   for (const SampleMeasures& sample : samples) {
-    sum.rows += sample.rows;
-    sum.same_top += sample.same_top;
-    sum.predicted += sample.predicted;
-    sum.nll += sample.nll;
-    sum.reference_nll += sample.reference_nll;
-    append(sum.kl, sample.kl);
-    append(sum.classes, sample.classes);
-    append(sum.reference_classes, sample.reference_classes);
-    append(sum.cosines, sample.cosines);
-    sum.outputs.resize(sample.outputs.size());
-    for (size_t i = 0; i < sample.outputs.size(); ++i) {
-      sum.outputs[i].add(sample.outputs[i]);
-    }
+    sum.add(sample);
   }
   return sum;
 }
@@ -131,9 +201,11 @@ SampleMeasures total(const std::vector<SampleMeasures>& samples) {
 void summarize_language(SampleMeasures& sum, bool has_reference, Evaluation& evaluation) {
   if (sum.predicted > 0) {
     const auto count = static_cast<double>(sum.predicted);
-    evaluation.perplexity = std::exp(sum.nll / count);
+    const bool is_masked = evaluation.task == Task::masked_model;
+    (is_masked ? evaluation.pseudo_perplexity : evaluation.perplexity) = std::exp(sum.nll / count);
     if (has_reference) {
-      evaluation.reference_perplexity = std::exp(sum.reference_nll / count);
+      (is_masked ? evaluation.reference_pseudo_perplexity : evaluation.reference_perplexity) =
+          std::exp(sum.reference_nll / count);
     }
   }
   if (!sum.kl.empty()) {
@@ -174,7 +246,7 @@ Evaluation summarize(const Measuring& measuring, const std::vector<SampleMeasure
   Evaluation evaluation{.task = measuring.task, .score = measuring.score, .samples = std::ssize(samples)};
   evaluation.rows = sum.rows;
   summarize_language(sum, !sum.outputs.empty(), evaluation);
-  summarize_classes(sum, labels, evaluation);
+  summarize_classes(sum, sum.labels.empty() ? labels : sum.labels, evaluation);
   if (!sum.cosines.empty()) {
     evaluation.rows = std::ssize(sum.cosines);
     evaluation.cosine_mean = mean(sum.cosines);
@@ -185,7 +257,7 @@ Evaluation summarize(const Measuring& measuring, const std::vector<SampleMeasure
       evaluation.outputs.push_back({measuring.outputs[i], sum.outputs[i].db()});
     }
   }
-  evaluation.rule = rule_of(evaluation);
+  evaluation.rule = rule_of(measuring);
   return evaluation;
 }
 
@@ -194,10 +266,14 @@ Task find_task(const Model& model, const Executor& executor, const Sample& sampl
   const auto& names = executor.output_names();
   const auto* ids = find_token_ids(sample);
   const auto vocabulary = ids == nullptr ? std::nullopt : find_vocabulary(model.graph, ids->first);
-  return task_of(names, outputs, vocabulary, [&] {
-    const auto index = static_cast<size_t>(std::ranges::find(names, "logits") - names.begin());
-    return looks_back_only(model, executor, sample, outputs[index], index);
-  });
+  const auto logits = static_cast<size_t>(std::ranges::find(names, "logits") - names.begin());
+  return task_of(names, outputs, sample, vocabulary,
+                 {.is_causal = [&] { return looks_back_only(model, executor, sample, outputs[logits], logits); },
+                  .is_per_token =
+                      [&] {
+                        return !is_width_fixed(model.graph, "logits") &&
+                               has_column_a_token(model, executor, sample, logits);
+                      }});
 }
 
 Sample adapt_sample(const Model& model, const Sample& sample) {
@@ -219,13 +295,16 @@ Evaluation evaluate(const Model& model, const Model* reference, const Dataset& d
   }
   const Measuring measuring{.task = find_task(model, tested.executor, data.samples.front()),
                             .score = options.score,
-                            .outputs = tested.executor.output_names()};
+                            .outputs = tested.executor.output_names(),
+                            .pooling = pooling_of(model, reference),
+                            .mask_token = data.mask_token};
   std::vector<SampleMeasures> measures(data.samples.size());
   Progress progress(options.progress, data.samples.size());
   parallel_for(std::ssize(data.samples), [&](int64_t i) {
-    const Sample& sample = data.samples[static_cast<size_t>(i)];
-    const auto expected = truth ? truth->run(sample) : std::vector<Tensor>{};
-    measures[static_cast<size_t>(i)] = measure_sample(measuring, sample, tested.run(sample), expected);
+    for (const Probe& probe : probes_of(measuring, data.samples[static_cast<size_t>(i)])) {
+      const auto expected = truth ? truth->run(probe.sample) : std::vector<Tensor>{};
+      measures[static_cast<size_t>(i)].add(measure_sample(measuring, probe, tested.run(probe.sample), expected));
+    }
     progress.step();
   });
   Evaluation evaluation = summarize(measuring, measures, data.labels);

@@ -23,11 +23,12 @@ struct Evaluation {
   int64_t samples = 0;
   int64_t rows = 0;  ///< scored: tokens of language models, sequences or tokens of classifiers
   std::optional<double> perplexity, reference_perplexity;
-  std::optional<double> kl_mean, kl_median, kl_p99;  ///< KL(reference || model) a row, nats
-  std::optional<double> top1;                        ///< share of rows with the reference's arg-max
-  std::optional<double> agreement;                   ///< the same of classifiers
+  std::optional<double> pseudo_perplexity, reference_pseudo_perplexity;  ///< of masked models: see mask_tokens
+  std::optional<double> kl_mean, kl_median, kl_p99;                      ///< KL(reference || model) a row, nats
+  std::optional<double> top1;                                            ///< share of rows with the reference's arg-max
+  std::optional<double> agreement;  ///< the same of classifiers, and of detectors' signs
   std::optional<double> accuracy, reference_accuracy;
-  std::optional<double> cosine_mean, cosine_worst;  ///< of mean-pooled vectors; worst: the mean of the lowest 1 %
+  std::optional<double> cosine_mean, cosine_worst;  ///< of pooled vectors; worst: the mean of the lowest 1 %
   struct Output {
     std::string name;
     double snr_db = 0;
@@ -37,8 +38,10 @@ struct Evaluation {
 };
 
 /// Runs all samples through the model and, if it is not null, the reference; sample by sample, so that no outputs are
-/// stored. Samples run in parallel and are added in their order: the same digits on any number of threads.
-/// Errors: those of Executor; input if the outputs of the two do not match.
+/// stored. Masked language models see each sample kOneTokenIn times with masks, if the data has a mask token; detectors
+/// see it with replaced tokens (probes.h). Vectors of tokens are pooled as the sentence_pooling.h of the model's
+/// folder, or else the reference's, says; else the mean. Samples run in parallel and are added in their order: the same
+/// digits on any number of threads. Errors: those of Executor; input if the outputs of the two do not match.
 Evaluation evaluate(const Model& model, const Model* reference, const Dataset& data, const EvaluateOptions& options);
 
 /// The measures of all samples as figures.

@@ -6,82 +6,27 @@
 #include <optional>
 
 #include "calibration/divergence.h"
+#include "calibration/sentence_vectors.h"
 #include "formats/error.h"
 
 namespace terse::calibration {
 namespace {
 
 constexpr std::string_view kLogits = "logits";
-constexpr std::string_view kHidden = "last_hidden_state";
-
-/// The inputs that say what the rows of an output are; the decoder's where there is one.
-struct TokenInputs {
-  std::string_view ids, mask;
-};
-constexpr std::array<TokenInputs, 2> kTokenInputs = {{
-    {"decoder_input_ids", "decoder_attention_mask"},
-    {"input_ids", "attention_mask"},
-}};
-
-const Tensor* find(const Sample& sample, std::string_view name) {
-  const auto found = sample.find(name);
-  return found == sample.end() ? nullptr : &found->second;
-}
-
-/// Which of [batch, tokens] positions hold text.
-class Padding {
- public:
-  Padding(const Sample& sample, int64_t batch, int64_t tokens) : tokens_(tokens) {
-    for (const auto& [ids, mask] : kTokenInputs) {
-      if (find(sample, ids) == nullptr) {
-        continue;
-      }
-      const Tensor* tensor = find(sample, mask);
-      if (tensor != nullptr && tensor->shape() == Shape{batch, tokens}) {
-        kept_ = is_float(tensor->dtype()) ? from_floats(*tensor) : to_int64s(*tensor);
-      }
-      return;
-    }
-  }
-
-  bool is_text(int64_t sequence, int64_t token) const {
-    return kept_.empty() || kept_[static_cast<size_t>(sequence * tokens_ + token)] != 0;
-  }
-
- private:
-  static std::vector<int64_t> from_floats(const Tensor& mask) {
-    const Tensor floats = to_f32(mask);
-    return {floats.values<float>().begin(), floats.values<float>().end()};
-  }
-
-  int64_t tokens_;
-  std::vector<int64_t> kept_;
-};
-
-/// The rows [batch, tokens, width] of a float tensor of rank 3.
-struct Rows {
-  explicit Rows(const Tensor& tensor) : floats(to_f32(tensor)) {}
-
-  int64_t batch() const { return floats.shape()[0]; }
-  int64_t tokens() const { return floats.shape()[1]; }
-  int64_t width() const { return floats.shape()[2]; }
-  std::span<const float> at(int64_t sequence, int64_t token) const {
-    return floats.values<float>().subspan(static_cast<size_t>((sequence * tokens() + token) * width()),
-                                          static_cast<size_t>(width()));
-  }
-
-  Tensor floats;
-};
+constexpr std::array<std::string_view, 2> kHidden = {"last_hidden_state", "token_embeddings"};
+constexpr std::string_view kSentence = "sentence_embedding";
 
 struct Case {
   const Measuring& measuring;
-  const Sample& sample;
+  const Probe& probe;
   SampleMeasures& measures;
+
+  const Sample& sample() const { return probe.sample; }
 };
 
 /// The next token of every position, if the ids are known and as long as the rows.
 std::vector<int64_t> known_tokens(const Case& of, const Rows& rows) {
-  const auto* ids = find_token_ids(of.sample);
+  const auto* ids = find_token_ids(of.sample());
   const bool fits = ids != nullptr && ids->second.shape() == Shape{rows.batch(), rows.tokens()};
   return fits && of.measuring.task == Task::language_model ? to_int64s(ids->second) : std::vector<int64_t>{};
 }
@@ -95,40 +40,58 @@ void score_row(const Case& of, std::span<const float> row, std::span<const float
   }
 }
 
-void score_next(const Case& of, std::span<const float> row, std::span<const float> reference, int64_t next) {
-  if (next < 0 || next >= std::ssize(row)) {
-    throw Error(Kind::input, "token id {} is outside of the {} logits", next, row.size());
+void score_token(const Case& of, std::span<const float> row, std::span<const float> reference, int64_t token) {
+  if (token < 0 || token >= std::ssize(row)) {
+    throw Error(Kind::input, "token id {} is outside of the {} logits", token, row.size());
   }
   ++of.measures.predicted;
-  of.measures.nll += cross_entropy(row, next);
-  of.measures.reference_nll += reference.empty() ? 0 : cross_entropy(reference, next);
+  of.measures.nll += cross_entropy(row, token);
+  of.measures.reference_nll += reference.empty() ? 0 : cross_entropy(reference, token);
+}
+
+std::span<const float> row_at(const std::optional<Rows>& rows, int64_t sequence, int64_t token) {
+  return rows ? rows->at(sequence, token) : std::span<const float>{};
 }
 
 void measure_language(const Case& of, const Rows& rows, const std::optional<Rows>& reference) {
-  const Padding padding(of.sample, rows.batch(), rows.tokens());
+  const TextPositions text(of.sample(), rows.batch(), rows.tokens());
   const auto ids = known_tokens(of, rows);
   const int64_t first = of.measuring.score == Score::second_half ? rows.tokens() / 2 : 0;
   const int64_t end = ids.empty() ? rows.tokens() : rows.tokens() - 1;
   for (int64_t b = 0; b < rows.batch(); ++b) {
     for (int64_t t = first; t < end; ++t) {
-      if (!padding.is_text(b, t) || (!ids.empty() && !padding.is_text(b, t + 1))) {
+      if (!text.is_text(b, t) || (!ids.empty() && !text.is_text(b, t + 1))) {
         continue;
       }
       const auto row = rows.at(b, t);
-      const auto expected = reference ? reference->at(b, t) : std::span<const float>{};
+      const auto expected = row_at(reference, b, t);
       score_row(of, row, expected);
       if (!ids.empty()) {
-        score_next(of, row, expected, ids[static_cast<size_t>(b * rows.tokens() + t + 1)]);
+        score_token(of, row, expected, ids[static_cast<size_t>(b * rows.tokens() + t + 1)]);
       }
     }
   }
 }
 
+/// What a masked model says of the tokens behind its masks.
+void measure_masked(const Case& of, const Rows& rows, const std::optional<Rows>& reference) {
+  if (of.probe.places.empty()) {
+    measure_language(of, rows, reference);
+    return;
+  }
+  for (const Place& place : of.probe.places) {
+    const auto row = rows.at(place.sequence, place.token);
+    const auto expected = row_at(reference, place.sequence, place.token);
+    score_row(of, row, expected);
+    score_token(of, row, expected, place.label);
+  }
+}
+
 void measure_classes(const Case& of, const Rows& rows, const std::optional<Rows>& reference) {
-  const Padding padding(of.sample, rows.batch(), rows.tokens());
+  const TextPositions text(of.sample(), rows.batch(), rows.tokens());
   for (int64_t b = 0; b < rows.batch(); ++b) {
     for (int64_t t = 0; t < rows.tokens(); ++t) {
-      if (rows.tokens() > 1 && !padding.is_text(b, t)) {
+      if (rows.tokens() > 1 && !text.is_text(b, t)) {
         continue;
       }
       of.measures.classes.push_back(arg_max(rows.at(b, t)));
@@ -139,29 +102,41 @@ void measure_classes(const Case& of, const Rows& rows, const std::optional<Rows>
   }
 }
 
-/// The mean of a sequence's rows that hold text.
-std::vector<float> pool(const Rows& rows, int64_t sequence, const Padding& padding) {
-  std::vector<double> sums(static_cast<size_t>(rows.width()));
-  for (int64_t t = 0; t < rows.tokens(); ++t) {
-    const auto row = rows.at(sequence, t);
-    for (size_t i = 0; padding.is_text(sequence, t) && i < row.size(); ++i) {
-      sums[i] += static_cast<double>(row[i]);
+/// Whether a detector takes tokens for replaced ones.
+void measure_detection(const Case& of, const Rows& rows, const std::optional<Rows>& reference) {
+  for (const Place& place : of.probe.places) {
+    of.measures.classes.push_back(rows.at(place.sequence, place.token).front() > 0 ? 1 : 0);
+    of.measures.labels.push_back(place.label);
+    if (reference) {
+      of.measures.reference_classes.push_back(reference->at(place.sequence, place.token).front() > 0 ? 1 : 0);
     }
   }
-  return {sums.begin(), sums.end()};  // a cosine does not ask for the divisor
 }
 
 void measure_vectors(const Case& of, const Rows& rows, const std::optional<Rows>& reference) {
-  const Padding padding(of.sample, rows.batch(), rows.tokens());
+  const TextPositions text(of.sample(), rows.batch(), rows.tokens());
+  const auto vector = [&](const Rows& of_model, int64_t sequence) {
+    return sentence_vector(of_model, sequence, text, of.measuring.pooling.modes);
+  };
   for (int64_t b = 0; reference && b < rows.batch(); ++b) {
-    of.measures.cosines.push_back(cosine(pool(*reference, b, padding), pool(rows, b, padding)));
+    of.measures.cosines.push_back(cosine(vector(*reference, b), vector(rows, b)));
   }
 }
 
-/// A tensor [batch, tokens, ...] as rows; one [batch, classes] as one token each.
-Tensor as_rows(const Tensor& tensor) {
+void measure_sentences(const Case& of, const Rows& rows, const std::optional<Rows>& reference) {
+  for (int64_t b = 0; reference && b < rows.batch(); ++b) {
+    of.measures.cosines.push_back(cosine(reference->at(b, 0), rows.at(b, 0)));
+  }
+}
+
+/// A tensor [batch, tokens, ...] as rows; one [batch, classes] as one token each, a detector's [batch, tokens] as one
+/// number each.
+Rows as_rows(Task task, const Tensor& tensor) {
   const Shape& shape = tensor.shape();
-  return tensor.rank() == 2 ? tensor.reshaped({shape[0], 1, shape[1]}) : tensor;
+  if (task == Task::token_detector) {
+    return Rows(tensor.reshaped({shape[0], shape[1], 1}));
+  }
+  return Rows(tensor.rank() == 2 ? tensor.reshaped({shape[0], 1, shape[1]}) : tensor);
 }
 
 SignalNoise compare(const Sample& sample, const Tensor& tested, const Tensor& reference) {
@@ -172,10 +147,10 @@ SignalNoise compare(const Sample& sample, const Tensor& tested, const Tensor& re
   const Tensor a = to_f32(reference), b = to_f32(tested);
   const int64_t batch = tested.rank() >= 2 ? tested.shape()[0] : 1;
   const int64_t tokens = tested.rank() >= 2 ? tested.shape()[1] : 1;
-  const Padding padding(sample, batch, tokens);
+  const TextPositions text(sample, batch, tokens);
   const auto width = static_cast<size_t>(tested.count() / (batch * tokens));
   for (int64_t i = 0; i < batch * tokens; ++i) {
-    if (padding.is_text(i / tokens, i % tokens)) {
+    if (text.is_text(i / tokens, i % tokens)) {
       const size_t begin = static_cast<size_t>(i) * width;
       result.add(a.values<float>().subspan(begin, width), b.values<float>().subspan(begin, width));
     }
@@ -196,18 +171,19 @@ void check_shapes(const Measuring& measuring, const std::vector<Tensor>& outputs
 struct TaskRow {
   Task task;
   std::string_view name;
-  std::string_view output;  ///< whose rows are measured
   void (*measure)(const Case& of, const Rows& rows, const std::optional<Rows>& reference);
 };
 
-constexpr std::array<TaskRow, 6> kTasks = {{
-    {Task::language_model, "language model", kLogits, measure_language},
-    {Task::masked_model, "masked language model", kLogits, measure_language},
-    {Task::token_classifier, "token classifier", kLogits, measure_classes},
-    {Task::classifier, "classifier", kLogits, measure_classes},
-    {Task::encoder, "encoder", kHidden, measure_vectors},
-    {Task::other, "graph", "", nullptr},
-}};
+constexpr std::array kTasks = {
+    TaskRow{Task::language_model, "language model", measure_language},
+    TaskRow{Task::masked_model, "masked language model", measure_masked},
+    TaskRow{Task::token_classifier, "token classifier", measure_classes},
+    TaskRow{Task::classifier, "classifier", measure_classes},
+    TaskRow{Task::token_detector, "replaced token detector", measure_detection},
+    TaskRow{Task::encoder, "encoder", measure_vectors},
+    TaskRow{Task::sentence_encoder, "sentence encoder", measure_sentences},
+    TaskRow{Task::other, "graph", nullptr},
+};
 
 const TaskRow& row_of(Task task) { return kTasks.at(static_cast<size_t>(task)); }
 
@@ -218,57 +194,106 @@ const Tensor* find_output(const std::vector<std::string>& names, const std::vect
   return tensor != nullptr && is_float(tensor->dtype()) && tensor->count() > 0 ? tensor : nullptr;
 }
 
-}  // namespace
-
-std::string_view name(Task task) { return row_of(task).name; }
-
-const Sample::value_type* find_token_ids(const Sample& sample) {
-  for (const TokenInputs& inputs : kTokenInputs) {
-    if (const auto found = sample.find(inputs.ids); found != sample.end()) {
-      return &*found;
+const Tensor* find_hidden(const std::vector<std::string>& names, const std::vector<Tensor>& outputs) {
+  for (const std::string_view hidden : kHidden) {
+    const Tensor* tensor = find_output(names, outputs, hidden);
+    if (tensor != nullptr && tensor->rank() == 3) {
+      return tensor;
     }
   }
   return nullptr;
 }
 
+/// The output whose rows are measured.
+const Tensor* find_measured(Task task, const std::vector<std::string>& names, const std::vector<Tensor>& outputs) {
+  switch (task) {
+    case Task::encoder:
+      return find_hidden(names, outputs);
+    case Task::sentence_encoder:
+      return find_output(names, outputs, kSentence);
+    default:
+      return find_output(names, outputs, kLogits);
+  }
+}
+
+/// What a model with logits is for, if anything that is known.
+std::optional<Task> task_of_logits(const Tensor& logits, const Sample& sample, std::optional<int64_t> vocabulary,
+                                   const TaskQuestions& questions) {
+  if (logits.rank() == 2) {
+    const auto* ids = find_token_ids(sample);
+    const bool fits = ids != nullptr && ids->second.shape() == logits.shape();
+    return fits && questions.is_per_token() ? Task::token_detector : Task::classifier;
+  }
+  if (logits.rank() == 3) {
+    if (vocabulary && logits.shape()[2] < *vocabulary) {
+      return Task::token_classifier;
+    }
+    return questions.is_causal() ? Task::language_model : Task::masked_model;
+  }
+  return std::nullopt;
+}
+
+template <typename T>
+void append(std::vector<T>& all, const std::vector<T>& more) {
+  all.insert(all.end(), more.begin(), more.end());
+}
+
+}  // namespace
+
+std::string_view name(Task task) { return row_of(task).name; }
+
+void SampleMeasures::add(const SampleMeasures& other) {
+  rows += other.rows;
+  same_top += other.same_top;
+  predicted += other.predicted;
+  nll += other.nll;
+  reference_nll += other.reference_nll;
+  append(kl, other.kl);
+  append(classes, other.classes);
+  append(reference_classes, other.reference_classes);
+  append(labels, other.labels);
+  append(cosines, other.cosines);
+  outputs.resize(std::max(outputs.size(), other.outputs.size()));
+  for (size_t i = 0; i < other.outputs.size(); ++i) {
+    outputs[i].add(other.outputs[i]);
+  }
+}
+
 int64_t last_text_token(const Sample& sample, int64_t batch, int64_t tokens) {
-  const Padding padding(sample, batch, tokens);
+  const TextPositions text(sample, batch, tokens);
   int64_t last = tokens - 1;
-  while (last >= 0 && !padding.is_text(0, last)) {
+  while (last >= 0 && !text.is_text(0, last)) {
     --last;
   }
   return last;
 }
 
-Task task_of(const std::vector<std::string>& names, const std::vector<Tensor>& outputs,
-             std::optional<int64_t> vocabulary, const std::function<bool()>& is_causal) {
+Task task_of(const std::vector<std::string>& names, const std::vector<Tensor>& outputs, const Sample& sample,
+             std::optional<int64_t> vocabulary, const TaskQuestions& questions) {
   if (const Tensor* logits = find_output(names, outputs, kLogits)) {
-    if (logits->rank() == 2) {
-      return Task::classifier;
-    }
-    if (logits->rank() == 3) {
-      const bool is_language = !vocabulary || logits->shape()[2] >= *vocabulary;
-      const Task language = is_language && is_causal() ? Task::language_model : Task::masked_model;
-      return is_language ? language : Task::token_classifier;
+    if (const auto task = task_of_logits(*logits, sample, vocabulary, questions)) {
+      return *task;
     }
   }
-  const Tensor* hidden = find_output(names, outputs, kHidden);
-  return hidden != nullptr && hidden->rank() == 3 ? Task::encoder : Task::other;
+  const Tensor* sentence = find_output(names, outputs, kSentence);
+  if (sentence != nullptr && sentence->rank() == 2) {
+    return Task::sentence_encoder;
+  }
+  return find_hidden(names, outputs) != nullptr ? Task::encoder : Task::other;
 }
 
-SampleMeasures measure_sample(const Measuring& measuring, const Sample& sample, const std::vector<Tensor>& outputs,
+SampleMeasures measure_sample(const Measuring& measuring, const Probe& probe, const std::vector<Tensor>& outputs,
                               const std::vector<Tensor>& reference) {
   check_shapes(measuring, outputs, reference);
   SampleMeasures measures;
-  const TaskRow& row = row_of(measuring.task);
-  if (row.measure != nullptr) {
-    const Tensor& tested = *find_output(measuring.outputs, outputs, row.output);
-    const Tensor* expected = reference.empty() ? nullptr : find_output(measuring.outputs, reference, row.output);
-    row.measure({measuring, sample, measures}, Rows(as_rows(tested)),
-                expected == nullptr ? std::nullopt : std::optional<Rows>(as_rows(*expected)));
+  if (const TaskRow& row = row_of(measuring.task); row.measure != nullptr) {
+    const Tensor* expected = reference.empty() ? nullptr : find_measured(measuring.task, measuring.outputs, reference);
+    row.measure({measuring, probe, measures},
+                as_rows(measuring.task, *find_measured(measuring.task, measuring.outputs, outputs)),
+                expected == nullptr ? std::nullopt : std::optional(as_rows(measuring.task, *expected)));
   }
   for (size_t i = 0; i < reference.size(); ++i) {
-    measures.outputs.push_back(compare(sample, outputs[i], reference[i]));
+    measures.outputs.push_back(compare(probe.sample, outputs[i], reference[i]));
   }
   return measures;
 }

@@ -172,10 +172,14 @@ struct SmokeTest::Truth {
   Task task() const {
     const auto* ids = find_token_ids(sample);
     const auto vocabulary = ids == nullptr ? std::nullopt : find_vocabulary(model.graph, ids->first);
-    return task_of(names(), outputs, vocabulary, [&] {
-      return outputs[logits()].shape()[0] == kSequences ? has_same_first_rows(outputs[logits()])
-                                                        : find_task(model, executor, sample) == Task::language_model;
-    });
+    return task_of(names(), outputs, sample, vocabulary,
+                   {.is_causal =
+                        [&] {
+                          return outputs[logits()].shape()[0] == kSequences
+                                     ? has_same_first_rows(outputs[logits()])
+                                     : find_task(model, executor, sample) == Task::language_model;
+                        },
+                    .is_per_token = [] { return true; }});  // classes are compared as these are
   }
 
   void check_shapes(const std::vector<Tensor>& tested) const {

@@ -14,6 +14,7 @@ namespace {
 
 constexpr int64_t kWindowTokens = 512;
 constexpr int64_t kLineTokens = 64;
+constexpr std::string_view kMaskToken = "[MASK]";  // where no tokenizer_config.json says another
 
 using Ids = std::vector<int32_t>;
 
@@ -79,6 +80,11 @@ class TextReader::Parts {
   }
 
   const std::string& rule() const { return rule_; }
+
+  std::optional<int64_t> mask_token() const {
+    const auto found = settings_.special_tokens.find("mask_token");
+    return tokenizer_->find(found == settings_.special_tokens.end() ? kMaskToken : found->second);
+  }
 
  private:
   struct FormRow {
@@ -266,5 +272,7 @@ void TextReader::read(const std::filesystem::path& path, const std::function<boo
 }
 
 const std::string& TextReader::rule() const { return parts_->rule(); }
+
+std::optional<int64_t> TextReader::mask_token() const { return parts_->mask_token(); }
 
 }  // namespace terse::calibration

@@ -65,6 +65,9 @@ class TextReader {
   /// How the samples read so far were made, in words; empty before the first.
   const std::string& rule() const;
 
+  /// The id of the tokenizer's mask token, if it has one.
+  std::optional<int64_t> mask_token() const;
+
  private:
   class Parts;
   std::unique_ptr<Parts> parts_;

@@ -36,6 +36,9 @@ void check_options(const CompressOptions& options) {
   if (options.data.empty() && (options.samples || options.seq_len)) {
     throw Error(Kind::usage, "--samples, --seq-len: say how to read --data, which is missing");
   }
+  if (options.evaluation.files.empty() && !options.evaluation.labels.empty()) {
+    throw Error(Kind::usage, "--labels: they are of --eval-data, which is missing");
+  }
   if (!options.data.empty() && !options.stats.empty()) {
     throw Error(Kind::usage, "--stats: not together with --data, which finds out what --stats says and more");
   }
@@ -288,6 +291,8 @@ Action setup_compress(Arguments& arguments) {
   arguments.option("--max-size", "SIZE", options->max_size, "fail before any work if the result would be larger: 80MB");
   arguments.repeated("--eval-data", "FILE", options->evaluation.files,
                      "measure the written file on this data, as eval --data does");
+  arguments.option("--labels", "FILE", options->evaluation.labels,
+                   "of --eval-data's samples: a class a line, as a number or by its name in config.json");
   arguments.option("--report", "FILE.json", options->report, "where to write the report");
   arguments.flag("--dry-run", options->dry_run, "print what each weight would become and the size; write nothing");
   arguments.option("--save-encodings", "FILE", options->save_encodings,

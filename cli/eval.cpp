@@ -76,6 +76,8 @@ Action setup_eval(Arguments& arguments) {
   arguments.option("--seq-len", "N", options->evaluation.seq_len, "tokens a sample of text; 512, or 64 for encoders");
   arguments.choice("--score", {"all", "second-half"}, options->evaluation.score,
                    "which tokens of a window count; second-half is llama.cpp's rule");
+  arguments.option("--labels", "FILE", options->evaluation.labels,
+                   "of a classifier's samples: a class a line, as a number or by its name in config.json");
   arguments.option("--report", "FILE.json", options->report, "where to write the report");
   return [options](const Context& context) { return run(*options, context); };
 }

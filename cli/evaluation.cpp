@@ -22,6 +22,8 @@ struct MemberRow {
 constexpr std::array kMembers = {
     MemberRow{"perplexity", &Evaluation::perplexity},
     MemberRow{"reference_perplexity", &Evaluation::reference_perplexity},
+    MemberRow{"pseudo_perplexity", &Evaluation::pseudo_perplexity},
+    MemberRow{"reference_pseudo_perplexity", &Evaluation::reference_pseudo_perplexity},
     MemberRow{"kl_mean", &Evaluation::kl_mean},
     MemberRow{"kl_median", &Evaluation::kl_median},
     MemberRow{"kl_p99", &Evaluation::kl_p99},
@@ -52,6 +54,9 @@ std::string line(std::string_view figure, double value) {
 
 Json to_json(const Evaluation& evaluation, const EvaluationOptions& options) {
   Json json = {{"task", calibration::name(evaluation.task)}, {"data", options.files}};
+  if (!options.labels.empty()) {
+    json["labels"] = options.labels;
+  }
   json["samples"] = evaluation.samples;
   json["rows"] = evaluation.rows;
   json["score"] = options.score;

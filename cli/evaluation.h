@@ -15,9 +15,10 @@ struct EvaluationOptions {
   std::vector<std::string> files;
   std::optional<int64_t> samples, seq_len;
   std::string score = "all";
+  std::string labels;  ///< a file of classes, a line a sample; empty: none but those in the data
 
   calibration::DataOptions data_options(const std::filesystem::path& tokenizer) const {
-    return {.samples = samples, .seq_len = seq_len, .tokenizer = tokenizer};
+    return {.samples = samples, .seq_len = seq_len, .tokenizer = tokenizer, .labels = labels};
   }
   calibration::Score score_rule() const {
     return score == "all" ? calibration::Score::all : calibration::Score::second_half;

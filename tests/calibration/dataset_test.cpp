@@ -150,6 +150,22 @@ TEST_SUITE("calibration/dataset") {
             read_dataset(model, {empty.path()}, {});
           }).ends_with("no input_*.pb and no test_data_set_* inside"));
   }
+
+  TEST_CASE("a file of labels goes with the samples that are read") {
+    const Model model = language_model();
+    const TemporaryFolder folder;
+    const Tensor ids = Tensor::of<int64_t>({3, 2}, {1, 2, 3, 4, 5, 6});
+    const auto read = [&](std::string_view labels, std::optional<int64_t> samples) {
+      write_text(folder.path() / "labels.txt", labels);
+      return read_dataset(model, {write_array(folder, ids)},
+                          {.samples = samples, .seq_len = {}, .tokenizer = {}, .labels = folder.path() / "labels.txt"})
+          .labels;
+    };
+    CHECK(read("4\n0\n2\n", {}) == std::vector<int64_t>{4, 0, 2});
+    CHECK(read("4\n0\n2\n", 2) == std::vector<int64_t>{4, 0});
+    CHECK_THROWS_AS(read("4\n0\n", {}), Error);
+    CHECK_THROWS_AS(read("4\n0\n2\n1\n", {}), Error);
+  }
 }
 
 }  // namespace

@@ -24,7 +24,8 @@ Measuring of_task(Task task, Score score = Score::all) {
 
 Evaluation measure(const Measuring& measuring, const Sample& sample, const Tensor& tested, const Tensor& reference,
                    const std::vector<int64_t>& labels = {}) {
-  return summarize(measuring, {measure_sample(measuring, sample, {tested}, {reference})}, labels);
+  return summarize(measuring, {measure_sample(measuring, {.sample = sample, .places = {}}, {tested}, {reference})},
+                   labels);
 }
 
 /// Logits [1, 4, 2]: the first token is the more likely one by 2, 1, 0, -1 nats.
@@ -81,6 +82,55 @@ TEST_SUITE("calibration/evaluate") {
     const auto found = measure(of_task(Task::encoder), sample_of({1, 2, 3}, {1, 1, 0}), tested, reference);
     CHECK(*found.cosine_mean == doctest::Approx(1));
     CHECK(*found.cosine_worst == doctest::Approx(1));
+  }
+
+  TEST_CASE("vectors of tokens are pooled as the model's folder says") {
+    const Tensor tested = Tensor::of<float>({1, 3, 2}, {1, 0, 0, 3, 100, -100});
+    const Tensor reference = Tensor::of<float>({1, 3, 2}, {0, 1, 1, 0, 5, 5});
+    struct Row {
+      std::vector<Pooling> modes;
+      double expected;  ///< of the vectors of the first two tokens, pooled by hand
+    };
+    for (const Row& row :
+         {Row{{Pooling::first}, 0}, Row{{Pooling::last}, 0},
+          Row{{Pooling::mean}, 2 / std::sqrt(5.0)},  // (1, 3) and (1, 1), halved
+          Row{{Pooling::mean_sqrt_length}, 2 / std::sqrt(5.0)},
+          Row{{Pooling::max}, 2 / std::sqrt(5.0)},                      // (1, 3) and (1, 1)
+          Row{{Pooling::weighted_mean}, 8 / std::sqrt(185.0)},          // (1, 6) and (2, 1), in thirds
+          Row{{Pooling::first, Pooling::max}, 4 / std::sqrt(33.0)}}) {  // (1, 0, 1, 3) and (0, 1, 1, 1)
+      Measuring measuring = of_task(Task::encoder);
+      measuring.pooling.modes = row.modes;
+      const auto found = measure(measuring, sample_of({1, 2, 3}, {1, 1, 0}), tested, reference);
+      CHECK(*found.cosine_mean == doctest::Approx(row.expected));
+    }
+  }
+
+  TEST_CASE("a masked model is asked about the tokens behind its masks") {
+    const Measuring measuring = {.task = Task::masked_model, .outputs = {"logits"}, .pooling = {}, .mask_token = 1};
+    const Probe probe = {.sample = sample_of({0, 1, 1, 0}, {1, 1, 1, 1}),
+                         .places = {{.sequence = 0, .token = 1, .label = 0}, {.sequence = 0, .token = 2, .label = 1}}};
+    const auto found = summarize(measuring, {measure_sample(measuring, probe, {four_rows()}, {four_rows()})}, {});
+    CHECK(found.rows == 2);
+    CHECK_FALSE(found.perplexity);
+    CHECK(*found.pseudo_perplexity == doctest::Approx(std::exp((nll(1) + nll(0)) / 2)));
+    CHECK(*found.reference_pseudo_perplexity == *found.pseudo_perplexity);
+    CHECK(*found.kl_mean == 0);
+  }
+
+  TEST_CASE("a detector's signs are held against the reference's and what was replaced") {
+    const Measuring measuring = {.task = Task::token_detector, .outputs = {"logits"}, .pooling = {}};
+    Probe probe = {.sample = sample_of({0, 1, 1, 0}, {1, 1, 1, 1}), .places = {}};
+    for (int64_t token = 0; token < 4; ++token) {
+      probe.places.push_back({.sequence = 0, .token = token, .label = token == 1 ? 1 : 0});
+    }
+    const auto found = summarize(measuring,
+                                 {measure_sample(measuring, probe, {Tensor::of<float>({1, 4}, {-1, 2, 3, -4})},
+                                                 {Tensor::of<float>({1, 4}, {-1, 2, -3, -4})})},
+                                 {});
+    CHECK(found.rows == 4);
+    CHECK(*found.agreement == 0.75);
+    CHECK(*found.accuracy == 0.75);
+    CHECK(*found.reference_accuracy == 1);
   }
 
   TEST_CASE("a broken model shows as figures that are not finite") {

@@ -207,6 +207,13 @@ def unigram(normalizer, scheme="always", pre_tokenizer=None, vocabulary=3000, al
     return tokenizer
 
 
+def t5():
+    """An end behind each text, and nothing in front."""
+    tokenizer = unigram(None)
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", SPECIALS.index("</s>"))])
+    return tokenizer
+
+
 def end_of_word():
     """GPT-1 and CLIP mark the end of a word."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", end_of_word_suffix="</w>"))
@@ -249,6 +256,7 @@ ZOO = {
     "albert": lambda: unigram(N.Sequence([N.Replace("``", '"'), N.Replace("''", '"'), N.NFKD(), N.StripAccents(), N.Lowercase()])),
     "unigram-nmt": lambda: unigram(N.Sequence([N.Nmt(), N.NFKC(), N.Replace(Regex(" {2,}"), "▁")]), "first"),
     "unigram-bytes": lambda: unigram(N.ByteLevel(), pre_tokenizer=P.WhitespaceSplit()),
+    "t5": t5,
     "end-of-word": end_of_word,
     "wordlevel": wordlevel,
 }
