@@ -4,13 +4,13 @@
 
 #include <charconv>
 #include <map>
-#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "calibration/text_samples.h"
 #include "formats/bytes.h"
+#include "formats/class_names.h"
 #include "formats/error.h"
-#include "formats/json_fields.h"
 
 namespace terse::calibration {
 namespace {
@@ -30,24 +30,9 @@ std::optional<int64_t> to_whole(std::string_view text) {
 
 using Names = std::map<std::string, int64_t, std::less<>>;
 
-/// {"id2label": {"0": "negative", ...}}
-Names read_names(const std::filesystem::path& config) {
-  Names names;
-  const nlohmann::json document = parse_json(read_text(config));
-  if (const auto labels = JsonField(document, "").find("id2label")) {
-    labels->object_size();  // it must be one
-    for (const auto& [id, label] : labels->value().items()) {
-      if (const auto number = to_whole(id); number && label.is_string()) {
-        names.emplace(label.get<std::string>(), *number);
-      }
-    }
-  }
-  return names;
-}
-
 Names find_names(const Model& model) {
   const auto config = setting_folders(model, model.path).front() / "config.json";
-  return std::filesystem::exists(config) ? with_context(config.string(), [&] { return read_names(config); }) : Names();
+  return std::filesystem::exists(config) ? read_class_names(config) : Names();
 }
 
 int64_t label_of(std::string_view text, const Names& names) {
