@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/compression.h"
 #include "cli/console.h"
+#include "cli/encoding_search.h"
 #include "cli/interrupts.h"
 #include "cli/output_file.h"
 #include "cli/pipeline_choice.h"
@@ -41,6 +42,9 @@ void check_options(const CompressOptions& options) {
   }
   if (!options.data.empty() && !options.stats.empty()) {
     throw Error(Kind::usage, "--stats: not together with --data, which finds out what --stats says and more");
+  }
+  if (options.max_size.empty()) {
+    check_not_empty(options.pipeline);
   }
   if (options.seed < 0) {
     throw Error(Kind::usage, "--seed: expected 0 or more, found {}", options.seed);
@@ -82,7 +86,7 @@ struct Plan {
   std::string encodings;  ///< as --encodings reads them
 };
 
-/// What would come out, without touching a weight. Errors if the target cannot hold it, or --max-size would be missed.
+/// What would come out, without touching a weight. Errors if the target cannot hold it.
 Plan make_plan(const CompressOptions& options, const FormatRow& format, const passes::Pipeline& pipeline,
                const Model& original) {
   Model planned = copy(original);
@@ -92,16 +96,19 @@ Plan make_plan(const CompressOptions& options, const FormatRow& format, const pa
   const WriteOptions write_options = options.output.write_options();
   format.check(planned, write_options);
   plan.layout = format.layout(planned, options.output.path, write_options);
+  return plan;
+}
+
+/// Errors if --max-size would be missed, or files are in the way.
+void check_plan(const CompressOptions& options, const Plan& plan) {
   if (!options.dry_run) {
     check_files(options.output, plan.layout);
   }
   const int64_t bytes = plan.layout.total_bytes();
   if (!options.max_size.empty() && bytes > parse_size(options.max_size)) {
-    throw Error(Kind::unsupported,
-                "--max-size {}: this pipeline gives {} bytes, and this version does not search for a smaller one",
-                options.max_size, format_count(bytes));
+    throw Error(Kind::unsupported, "--max-size {}: the encodings that are given take {} bytes", options.max_size,
+                format_count(bytes));
   }
-  return plan;
 }
 
 void print_pass_notes(const GlobalOptions& global, const passes::PipelineReport& report) {
@@ -127,26 +134,63 @@ struct Run {
   const CompressOptions& options;
   const Context& context;
   const FormatRow& format;
-  const passes::Pipeline& pipeline;
   Progress& progress;
   Phases& phases;
   const std::filesystem::path& tokenizer;  ///< of data that is text
 };
 
-/// What is known of the inputs of weights beside the weights.
+/// What is known beside the model.
 struct Knowledge {
   calibration::Dataset data;            ///< empty without --data
   passes::ColumnStatistics statistics;  ///< empty without --stats
+  calibration::Dataset evaluation;      ///< empty without --eval-data
+
+  const std::vector<calibration::Sample>* find_samples() const {
+    return data.samples.empty() ? nullptr : &data.samples;
+  }
+  const passes::ColumnStatistics* find_statistics() const { return statistics.empty() ? nullptr : &statistics; }
 };
 
-passes::PipelineReport run_passes(const Run& run, Model& model, const Knowledge& known) {
-  auto report = run.phases.time("passes", [&] {
-    return run_pipeline(run.pipeline, model,
-                        {.samples = known.data.samples.empty() ? nullptr : &known.data.samples,
-                         .statistics = known.statistics.empty() ? nullptr : &known.statistics,
-                         .progress = [&](std::string_view what, double done) { run.progress.update(what, done); }});
+/// What is to be done, and what it was found by.
+struct Work {
+  passes::Pipeline pipeline;
+  std::optional<passes::FoundEncodings> found;  ///< with --max-size
+};
+
+std::function<void(std::string_view, double)> show_progress(const Run& run) {
+  return [&run](std::string_view what, double done) { run.progress.update(what, done); };
+}
+
+/// The pipeline that was chosen; with --max-size the one that the search makes of it.
+Work make_work(const Run& run, const ChosenPipeline& chosen, const Model& original, const Knowledge& known) {
+  if (run.options.max_size.empty()) {
+    return {.pipeline = chosen.for_graph(original.graph), .found = {}};
+  }
+  const WriteOptions write_options = run.options.output.write_options();
+  const std::filesystem::path path = run.options.output.path;
+  auto found = run.phases.time("search", [&] {
+    return find_encodings(
+        {.chosen = chosen,
+         .format = run.format,
+         .write_options = write_options,
+         .path = path,
+         .max_bytes = parse_size(run.options.max_size),
+         .plan = [&](const auto& pipeline) { return make_plan(run.options, run.format, pipeline, original).layout; }},
+        original,
+        {.samples = known.find_samples(), .statistics = known.find_statistics(), .progress = show_progress(run)});
   });
-  sign(model, to_string(run.pipeline), run.options.seed);
+  const passes::Pipeline pipeline = found ? found->pipeline : chosen.for_graph(original.graph);
+  return {.pipeline = pipeline, .found = std::move(found)};
+}
+
+passes::PipelineReport run_passes(const Run& run, const passes::Pipeline& pipeline, Model& model,
+                                  const Knowledge& known) {
+  auto report = run.phases.time("passes", [&] {
+    return run_pipeline(
+        pipeline, model,
+        {.samples = known.find_samples(), .statistics = known.find_statistics(), .progress = show_progress(run)});
+  });
+  sign(model, to_string(pipeline), run.options.seed);
   return report;
 }
 
@@ -183,28 +227,31 @@ calibration::Dataset read_calibration(const CompressOptions& options, const Mode
   return data;
 }
 
+/// Before the work: bad data should not cost it.
 Knowledge read_knowledge(const Run& run, const Model& model) {
+  const auto& files = run.options.evaluation.files;
   const std::vector<std::filesystem::path> stats(run.options.stats.begin(), run.options.stats.end());
-  return {.data = read_calibration(run.options, model, run.tokenizer),
-          .statistics = stats.empty() ? passes::ColumnStatistics()
-                                      : with_context("--stats", [&] { return passes::read_statistics(stats, model); })};
+  Knowledge known;
+  if (!files.empty() && !run.options.dry_run) {
+    known.evaluation = calibration::read_dataset(model, {files.begin(), files.end()},
+                                                 run.options.evaluation.data_options(run.tokenizer));
+  }
+  known.data = read_calibration(run.options, model, run.tokenizer);
+  if (!stats.empty()) {
+    known.statistics = with_context("--stats", [&] { return passes::read_statistics(stats, model); });
+  }
+  return known;
 }
 
-Compression do_all(const Run& run, const Model& original, const Plan& plan) {
-  const auto& files = run.options.evaluation.files;
-  calibration::Dataset data;
-  if (!files.empty()) {  // before the work: bad data should not cost it
-    data = calibration::read_dataset(original, {files.begin(), files.end()},
-                                     run.options.evaluation.data_options(run.tokenizer));
-  }
-  const Knowledge known = read_knowledge(run, original);
+Compression do_all(const Run& run, const Work& work, const Model& original, const Plan& plan, const Knowledge& known) {
   auto model = std::make_unique<Model>(copy(original));
-  Compression result{.pipeline = to_string(run.pipeline),
+  Compression result{.pipeline = to_string(work.pipeline),
                      .seed = run.options.seed,
                      .before = facts_of(original),
                      .after = {},
                      .files = plan.layout.files,
-                     .passes = run_passes(run, *model, known),
+                     .found = work.found,
+                     .passes = run_passes(run, work.pipeline, *model, known),
                      .smoke = {},
                      .evaluation = {},
                      .failure = {}};
@@ -215,9 +262,9 @@ Compression do_all(const Run& run, const Model& original, const Plan& plan) {
   result.after = facts_of(written);
   run.progress.update("smoke check", 0);
   result.smoke = run.phases.time("smoke check", [&] { return smoke.check(written); });
-  if (!files.empty()) {
+  if (!known.evaluation.samples.empty()) {
     try {
-      result.evaluation = evaluate(run, original, written, data);
+      result.evaluation = evaluate(run, original, written, known.evaluation);
     } catch (const Error& error) {
       result.failure = error;
     }
@@ -253,18 +300,28 @@ ExitCode run(const CompressOptions& options, const Context& context) {
   Phases phases;
   Progress progress(context.options);
   const Model original = phases.time("read", [&] { return open_for_output(options.output, options.model); });
-  const passes::Pipeline pipeline = chosen.for_graph(original.graph);
-  const Plan plan = phases.time("plan", [&] { return make_plan(options, format, pipeline, original); });
+  const Run run{options, context, format, progress, phases, tokenizer};
+  Knowledge known;
+  if (!options.max_size.empty()) {
+    known = read_knowledge(run, original);
+  }
+  const Work work = make_work(run, chosen, original, known);
+  const Plan plan = phases.time("plan", [&] { return make_plan(options, format, work.pipeline, original); });
+  progress.erase();
+  check_plan(options, plan);
   print_notes(plan.layout, context.options);
   if (!options.save_encodings.empty()) {
     write_text(options.save_encodings, plan.encodings);
   }
   if (options.dry_run) {
-    print(plan_text(facts_of(original), plan.passes, plan.layout));
+    print(plan_text(facts_of(original), plan.passes, plan.layout, work.found));
     print_pass_notes(context.options, plan.passes);
     return kDone;
   }
-  const Compression result = do_all({options, context, format, pipeline, progress, phases, tokenizer}, original, plan);
+  if (options.max_size.empty()) {
+    known = read_knowledge(run, original);
+  }
+  const Compression result = do_all(run, work, original, plan, known);
   if (!options.report.empty()) {
     write_text(options.report, dump(make_report(result, options.evaluation, phases)));
   }
@@ -288,7 +345,8 @@ Action setup_compress(Arguments& arguments) {
                      "instead of --data: how large inputs are, as llama-imatrix writes it; several count as one run");
   arguments.option("--samples", "N", options->samples, "calibration samples");
   arguments.option("--seq-len", "N", options->seq_len, "tokens of a calibration window");
-  arguments.option("--max-size", "SIZE", options->max_size, "fail before any work if the result would be larger: 80MB");
+  arguments.option("--max-size", "SIZE", options->max_size,
+                   "the most that OUT may take: 80MB; encodings are chosen for it");
   arguments.repeated("--eval-data", "FILE", options->evaluation.files,
                      "measure the written file on this data, as eval --data does");
   arguments.option("--labels", "FILE", options->evaluation.labels,

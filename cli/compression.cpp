@@ -145,6 +145,9 @@ Json make_report(const Compression& compression, const EvaluationOptions& evalua
   report["seed"] = compression.seed;
   report["model"] = written_json(compression);
   report["reference"] = model_json(compression.before);
+  if (compression.found) {
+    report["search"] = {{"measure", compression.found->measure}, {"predicted", compression.found->predicted}};
+  }
   report["smoke"] = to_json(compression.smoke);
   if (compression.evaluation) {
     report["evaluation"] = to_json(*compression.evaluation, evaluation);
@@ -177,6 +180,9 @@ std::string to_text(const Compression& compression, const Phases& phases) {
   if (const std::string solvers = solvers_text(compression.passes.weights); !solvers.empty()) {
     text += line("solved by", solvers);
   }
+  if (compression.found) {
+    text += line("predicted", predicted_text(*compression.found));
+  }
   text += line("smoke check", smoke_text(compression.smoke));
   if (compression.evaluation) {
     text += to_text(*compression.evaluation);
@@ -185,7 +191,8 @@ std::string to_text(const Compression& compression, const Phases& phases) {
   return text + line("peak memory", format_size(peak_memory_bytes()));
 }
 
-std::string plan_text(const ModelFacts& before, const passes::PipelineReport& passes, const Layout& layout) {
+std::string plan_text(const ModelFacts& before, const passes::PipelineReport& passes, const Layout& layout,
+                      const std::optional<passes::FoundEncodings>& found) {
   Table table({"weight", "role", "shape", "before", "after", ">bytes"});
   for (const passes::WeightReport& weight : passes.weights) {
     table.add({weight.name, role_names(weight.roles), to_string(weight.shape), weight.before, weight.after,
@@ -194,6 +201,9 @@ std::string plan_text(const ModelFacts& before, const passes::PipelineReport& pa
   std::string text = table.text() + "\n";
   for (const Layout::File& file : layout.files) {
     text += line(file.name, format_count(file.bytes) + " bytes");
+  }
+  if (found) {
+    text += line("predicted", predicted_text(*found));
   }
   const int64_t total = layout.total_bytes();
   return text + line("size", fmt::format("{} -> {}, {:.2f} times smaller", format_size(before.file_bytes),

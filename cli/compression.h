@@ -7,6 +7,7 @@
 
 #include "calibration/evaluate.h"
 #include "calibration/smoke.h"
+#include "cli/encoding_search.h"
 #include "cli/evaluation.h"
 #include "cli/facts.h"
 #include "cli/phases.h"
@@ -22,6 +23,7 @@ struct Compression {
   int64_t seed = 0;
   ModelFacts before, after;  ///< `after`: the written file as read back
   std::vector<Layout::File> files;
+  std::optional<passes::FoundEncodings> found;  ///< by --max-size
   passes::PipelineReport passes;
   calibration::SmokeCheck smoke;
   std::optional<calibration::Evaluation> evaluation;
@@ -34,7 +36,8 @@ Json make_report(const Compression& compression, const EvaluationOptions& evalua
 std::string to_text(const Compression& compression, const Phases& phases);
 
 /// What --dry-run prints: a line a weight, and the files to the byte.
-std::string plan_text(const ModelFacts& before, const passes::PipelineReport& passes, const Layout& layout);
+std::string plan_text(const ModelFacts& before, const passes::PipelineReport& passes, const Layout& layout,
+                      const std::optional<passes::FoundEncodings>& found);
 
 enum class NoteDetail { reasons, weights };
 

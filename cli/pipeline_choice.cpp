@@ -46,11 +46,16 @@ ChosenPipeline read_pipeline(const PipelineChoice& choice, const FormatRow& form
     const std::string text = read_text(choice.encodings);
     chosen.encodings = with_context(choice.encodings, [&] { return passes::parse_encodings(text); });
   }
-  if (chosen.pipeline.calls.empty() && choice.encodings.empty()) {
-    throw Error(Kind::usage,
-                "compress: nothing to do, give --recipe, --pass or --encodings (see 'terse recipes', 'terse passes')");
-  }
   return chosen;
+}
+
+void check_not_empty(const PipelineChoice& choice) {
+  if (choice.recipe.empty() && choice.passes.empty() && choice.encodings.empty()) {
+    throw Error(
+        Kind::usage,
+        "compress: nothing to do, give --recipe, --pass, --encodings or --max-size (see 'terse recipes', 'terse "
+        "passes')");
+  }
 }
 
 }  // namespace terse::cli

@@ -29,7 +29,10 @@ struct ChosenPipeline {
   passes::Pipeline for_graph(const Graph& graph) const;
 };
 
-/// Errors: usage, with file and line, for what no pipeline is; usage if there is nothing to do; io.
+/// Errors: usage, with file and line, for what no pipeline is; io.
 ChosenPipeline read_pipeline(const PipelineChoice& choice, const FormatRow& format);
+
+/// Error usage if nothing is chosen.
+void check_not_empty(const PipelineChoice& choice);
 
 }  // namespace terse::cli

@@ -35,24 +35,6 @@ PassCall parse_options(std::string_view options) {
   return parse_pass(fmt::format("{},{}", pass == kPasses.end() ? kPasses.front() : *pass, options));
 }
 
-std::optional<PassCall> parse_encoding(std::string_view text) {
-  if (text.find('=') != std::string_view::npos) {
-    return parse_options(text);
-  }
-  if (text == kKeep) {
-    return std::nullopt;
-  }
-  if (std::ranges::find(kFloatTypes, text) != kFloatTypes.end()) {
-    return parse_pass(fmt::format("cast,dtype={}", text));
-  }
-  const std::vector<std::string_view> known = known_encodings();
-  if (std::ranges::find(known, text) == known.end()) {
-    throw Error(Kind::usage, "there is no encoding '{}', expected one of {} or options such as bits=4,block=32{}", text,
-                fmt::join(known, ", "), suggestion(text, known));
-  }
-  return parse_pass(fmt::format("quantize,type={}", text));
-}
-
 EncodingLine parse_line(std::string_view line) {
   constexpr std::string_view kSpace = " \t";
   const size_t end = line.find_first_of(kSpace);
@@ -187,19 +169,6 @@ std::string spell(const Encoding& encoding, DType original) {
   return std::ranges::find(known, text) == known.end() ? std::string(kKeep) : text;
 }
 
-/// A word that matches this name: '?' for characters that mean something, and for the first one of a role's name.
-std::string word_for(std::string_view weight) {
-  constexpr std::string_view kSpecial = "+,*#@ \t\r\n";
-  std::string word(weight);
-  for (char& c : word) {
-    c = kSpecial.find(c) == std::string_view::npos ? c : '?';
-  }
-  if (find_role_kind(word) || std::ranges::find(groups(), word, &GroupRow::name) != groups().end()) {
-    word[0] = '?';
-  }
-  return word;
-}
-
 std::string roles_text(const Value& value) {
   std::string text;
   for (const Role& role : value.roles) {
@@ -214,6 +183,36 @@ DType dtype_of(const Encoding& encoding) {
 }
 
 }  // namespace
+
+std::optional<PassCall> parse_encoding(std::string_view text) {
+  if (text.find('=') != std::string_view::npos) {
+    return parse_options(text);
+  }
+  if (text == kKeep) {
+    return std::nullopt;
+  }
+  if (std::ranges::find(kFloatTypes, text) != kFloatTypes.end()) {
+    return parse_pass(fmt::format("cast,dtype={}", text));
+  }
+  const std::vector<std::string_view> known = known_encodings();
+  if (std::ranges::find(known, text) == known.end()) {
+    throw Error(Kind::usage, "there is no encoding '{}', expected one of {} or options such as bits=4,block=32{}", text,
+                fmt::join(known, ", "), suggestion(text, known));
+  }
+  return parse_pass(fmt::format("quantize,type={}", text));
+}
+
+std::string word_for(std::string_view weight) {
+  constexpr std::string_view kSpecial = "+,*#@ \t\r\n";  // and the first character of what names a role or group
+  std::string word(weight);
+  for (char& c : word) {
+    c = kSpecial.find(c) == std::string_view::npos ? c : '?';
+  }
+  if (find_role_kind(word) || std::ranges::find(groups(), word, &GroupRow::name) != groups().end()) {
+    word[0] = '?';
+  }
+  return word;
+}
 
 std::vector<EncodingLine> parse_encodings(std::string_view text) {
   std::vector<EncodingLine> result;

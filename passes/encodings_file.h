@@ -34,6 +34,13 @@ std::vector<EncodingLine> parse_encodings(std::string_view text);
 /// Errors: Kind::usage, naming the line, if one matches no weight of the graph.
 void add_encodings(const std::vector<EncodingLine>& lines, const Graph& graph, Pipeline& pipeline);
 
+/// What a line says that gives such a weight the encoding of `text` ("Q4_K", "bits=4,block=32"); nullopt: keep. Error
+/// usage.
+std::optional<PassCall> parse_encoding(std::string_view text);
+
+/// A word that selects a weight of this display name: '?' for characters that mean something.
+std::string word_for(std::string_view weight);
+
 /// The file that makes `planned` of `original` again: a line a matrix, `keep` where both have the same numbers.
 std::string encodings_text(const Graph& original, const Graph& planned);
 

@@ -1,0 +1,40 @@
+#include "cli/encoding_search.h"
+
+#include <fmt/format.h>
+
+#include "cli/figures.h"
+
+namespace terse::cli {
+
+std::optional<passes::FoundEncodings> find_encodings(const EncodingSearch& search, const Model& original,
+                                                     const passes::SearchKnowledge& known) {
+  const passes::SearchTargetRow& target = passes::get_search_target(search.format.name);
+  passes::Pipeline pipeline = search.chosen.pipeline;
+  if (pipeline.calls.empty()) {
+    pipeline = passes::parse_recipe(target.rewrites);
+  }
+  const auto free_weights = passes::find_free_weights(original.graph, pipeline, search.chosen.encodings, target);
+  if (free_weights.empty()) {
+    return std::nullopt;
+  }
+  passes::add_encodings(search.chosen.encodings, original.graph, pipeline);
+  return passes::search_encodings(
+      {.original = original,
+       .pipeline = pipeline,
+       .free_weights = free_weights,
+       .target = target,
+       .max_bytes = search.max_bytes,
+       .plan_files =
+           [&](const Model& planned) {
+             search.format.check(planned, search.write_options);
+             return search.format.layout(planned, search.path, search.write_options);
+           },
+       .count_bytes = [&](const passes::Pipeline& complete) { return search.plan(complete).total_bytes(); }},
+      known);
+}
+
+std::string predicted_text(const passes::FoundEncodings& found) {
+  return fmt::format("{} {}", found.measure, format_figure(found.predicted, Unit::number));
+}
+
+}  // namespace terse::cli
