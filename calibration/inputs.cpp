@@ -151,6 +151,15 @@ void check_shape(const Tensor& tensor, const std::optional<std::vector<Dimension
   }
 }
 
+/// A cache may be empty, nothing else.
+void check_given(const Sample& sample) {
+  for (const auto& [name, tensor] : sample) {
+    if (tensor.count() == 0 && !name.starts_with("past_")) {
+      throw Error(Kind::input, "input '{}': shape {} has no numbers", name, to_string(tensor.shape()));
+    }
+  }
+}
+
 void check_ids(const Tensor& tensor, int64_t vocabulary) {
   for (const int64_t id : to_int64s(tensor)) {
     if (id < 0 || id >= vocabulary) {
@@ -184,6 +193,7 @@ bool has_default(std::string_view name) { return find_default(name) != nullptr; 
 void complete_sample(const Model& model, Sample& sample) {
   const Graph& graph = model.graph;
   check_names(graph, sample);
+  check_given(sample);
   for (const ValueId id : real_inputs(graph)) {
     const Value& value = graph.value(id);
     if (!sample.contains(value.name)) {

@@ -18,8 +18,8 @@ bool has_default(std::string_view name);
 
 /// Makes `sample` one that the model can run: adds the inputs it lacks (attention_mask ones, token_type_ids zeros,
 /// position_ids counting, all shaped as the token ids; past_* empty: symbolic dimensions 0, the first 1) and turns
-/// integers into the declared integer type. Errors: input if another input is missing (lists all), an array is no
-/// input, type, rank or a dimension does not fit, or the vocabulary does not have a token id.
+/// integers into the declared integer type. Errors: input if another input is missing (lists all), an array is empty
+/// (but of past_*) or no input, type, rank or a dimension does not fit, or the vocabulary does not have a token id.
 void complete_sample(const Model& model, Sample& sample);
 
 /// The number of rows of the table that graph input `name` looks up directly, if it does.

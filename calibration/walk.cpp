@@ -1,9 +1,9 @@
 #include "calibration/walk.h"
 
 #include <algorithm>
-#include <bit>
 #include <numeric>
 
+#include "calibration/broken_origin.h"
 #include "calibration/kept_values.h"
 #include "calibration/parallel.h"
 #include "calibration/shared_values.h"
@@ -32,6 +32,7 @@ std::vector<int64_t> find_tokens(const Sample& sample, int64_t count) {
 struct Rows {
   Tensor values;
   std::vector<float> weights;
+  bool finite = true;
 };
 
 /// The given rows of a matrix; itself if these are all.
@@ -51,17 +52,9 @@ Rows gather(const Tensor& value, const std::vector<Tensor>& passing, const Sampl
   const Tensor floats = to_f32(value);
   const int64_t columns = floats.shape().back(), count = floats.count() / std::max<int64_t>(columns, 1);
   const std::vector<int64_t> tokens = find_tokens(sample, count);
-  return {.values = select_rows(floats, columns, tokens), .weights = token_weights(passing, count, tokens)};
-}
-
-/// Exponents of all ones mean infinity or NaN.
-bool is_finite(std::span<const float> numbers) {
-  constexpr uint32_t kExponent = 0x7f800000;
-  int64_t broken = 0;
-  for (const float x : numbers) {
-    broken += (std::bit_cast<uint32_t>(x) & kExponent) == kExponent ? 1 : 0;
-  }
-  return broken == 0;
+  Tensor values = select_rows(floats, columns, tokens);
+  const bool finite = is_finite(values.values<float>());
+  return {.values = std::move(values), .weights = token_weights(passing, count, tokens), .finite = finite};
 }
 
 /// The outputs that are worth computing: not the keys and values that a cache would take.
@@ -101,6 +94,7 @@ class Walk::Impl {
         batch[static_cast<size_t>(i)] = run_sample(static_cast<size_t>(first + i), barrier);
       });
       for (size_t i = 0; i < batch.size(); ++i) {
+        check_finite(batch[i], static_cast<size_t>(first) + i, barrier);
         const bool judges = count >= kHeldOut && (first + static_cast<int64_t>(i)) % kHeldOut == kHeldOut - 1;
         (judges ? statistics.held_out : statistics.solving).add(batch[i].values.values<float>(), batch[i].weights);
       }
@@ -127,7 +121,6 @@ class Walk::Impl {
     }
     std::erase_if(live, [&](ValueId id) { return id == kNoValue || frame[static_cast<size_t>(id)].empty(); });
     Rows rows = gather(plan_.read(barrier.value, frame), passing(live, barrier, frame), samples_[index]);
-    check_finite(rows.values.values<float>(), barrier);
     kept_[index].store(live, frame);
     return rows;
   }
@@ -143,10 +136,11 @@ class Walk::Impl {
     return values;
   }
 
-  void check_finite(std::span<const float> rows, const Barrier& barrier) const {
-    if (!is_finite(rows)) {
-      throw Error(Kind::input, "{}: the calibration data gives it a number that is not finite",
-                  describe(plan_.graph(), *plan_.steps()[barrier.step].node));
+  /// Not while samples run.
+  void check_finite(const Rows& rows, size_t sample, const Barrier& barrier) {
+    if (!rows.finite) {
+      throw explain_broken(plan_, samples_[sample], barrier.value, barrier.step)
+          .within(fmt::format("calibration sample {}", sample));
     }
   }
 

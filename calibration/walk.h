@@ -40,7 +40,8 @@ class Walk {
   /// Gives a weight that no step has used yet another encoding.
   void replace(ValueId weight, EncodingPtr encoding);
 
-  /// Once. Errors: those of the operators; input, with the node, if a barrier's value is not finite.
+  /// Once. Errors: those of the operators; input, with the sample and the node, weight or graph input that it comes
+  /// from, if a barrier's value is not finite.
   void run(const std::function<void(const Barrier& barrier, const Statistics& statistics)>& visit);
 
   double done() const;  ///< the part of the steps that all samples have behind them

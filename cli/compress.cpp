@@ -2,6 +2,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "calibration/calibration_check.h"
 #include "calibration/parallel.h"
 #include "cli/commands.h"
 #include "cli/compression.h"
@@ -19,8 +20,6 @@
 
 namespace terse::cli {
 namespace {
-
-constexpr size_t kFewestSamples = 8;  // fewer say more about themselves than about the model
 
 struct CompressOptions {
   std::string model, max_size, report, save_encodings;
@@ -221,9 +220,7 @@ calibration::Dataset read_calibration(const CompressOptions& options, const Mode
   calibration::Dataset data =
       calibration::read_dataset(model, {options.data.begin(), options.data.end()},
                                 {.samples = options.samples, .seq_len = options.seq_len, .tokenizer = tokenizer});
-  if (data.samples.size() < kFewestSamples) {
-    throw Error(Kind::input, "--data: {} samples, expected at least {}", data.samples.size(), kFewestSamples);
-  }
+  with_context("--data", [&] { check_calibration(data); });
   return data;
 }
 

@@ -146,7 +146,7 @@ TEST_SUITE("calibration/walk") {
     CHECK(first == second);
   }
 
-  TEST_CASE("a number that is not finite is reported with the node that reads it") {
+  TEST_CASE("a number that is not finite is reported with the weight that it comes from") {
     Language lm;
     const auto weights = linears(lm.model.graph);
     Walk walk(lm.model, lm.data.samples, weights);
@@ -159,8 +159,8 @@ TEST_SUITE("calibration/walk") {
       FAIL("no error");
     } catch (const Error& error) {
       CHECK(error.kind() == Kind::input);
-      CHECK(std::string(error.what()).find("not finite") != std::string::npos);
-      CHECK(std::string(error.what()).starts_with("node '"));
+      CHECK(std::string(error.what()).starts_with("calibration sample 0: weight '"));
+      CHECK(std::string(error.what()).ends_with("' holds a number that is not finite"));
     }
   }
 }
