@@ -62,11 +62,17 @@ struct Task {
   }
 };
 
+/// True if a solver wants the inverse of a matrix that has none.
+bool lacks_factor(std::string_view solver, LayerInputs& inputs) {
+  const Knowledge wanted = solver == "auto" ? Knowledge::products : get_solver(solver).needs;
+  return wanted == Knowledge::products && inputs.knowledge() == Knowledge::products && inputs.find_factor() == nullptr;
+}
+
 /// Of the solutions that can be found with what is known, the one with the smallest error on the inputs that judge.
 Projected solve_best(const Task& task, LayerInputs& inputs) {
   std::optional<Projected> best;
   for (const SolverRow& solver : solvers()) {
-    if (solver.needs > inputs.knowledge()) {
+    if (solver.needs > inputs.knowledge() || lacks_factor(solver.name, inputs)) {
       continue;
     }
     Projected found = task.solve(solver, &inputs);
@@ -94,7 +100,14 @@ Projected project(const EncodingPtr& weight, std::span<const Projection* const> 
   if (inputs == nullptr || is_exact) {
     return task.solve(solvers().front(), inputs);
   }
-  return solver == "auto" ? solve_best(task, *inputs) : task.solve(get_solver(solver), inputs);
+  const bool gives_way = lacks_factor(solver, *inputs);
+  Projected projected =
+      solver == "auto" ? solve_best(task, *inputs) : task.solve(get_solver(gives_way ? "weighted" : solver), inputs);
+  if (gives_way) {
+    projected.note = fmt::format("no damping makes the statistics of its inputs positive definite, so solved by {}",
+                                 projected.solver);
+  }
+  return projected;
 }
 
 }  // namespace terse::passes

@@ -47,6 +47,7 @@ struct Projected {
   std::optional<Solution> solution;    ///< absent if it was only planned
   std::string_view solver;             ///< which one found it
   std::optional<double> output_error;  ///< tr(E H E^T) / tr(W H W^T) over the inputs that judge; absent without data
+  std::string note = {};               ///< why it was not solved as was asked for; else empty
 };
 
 enum class Effort { plan, solve };
@@ -54,6 +55,7 @@ enum class Effort { plan, solve };
 /// One weight through the masks and the encoder that have selected it; without an encoder it stays dense in its type.
 /// By the solver of that name; "auto": without `inputs` (null) by rounding to the nearest, else by the one, of all
 /// that have what they need, whose outputs are nearest to the original's. `progress` is told the part that is done.
+/// Solvers that need more of the inputs than can be had of their statistics give way to "weighted", and `note` says so.
 /// Error usage if there are masks and the encoder's numbers do not hold zero.
 Projected project(const EncodingPtr& weight, std::span<const Projection* const> masks, const Projection* encoder,
                   Effort effort, std::string_view solver, LayerInputs* inputs,

@@ -69,6 +69,9 @@ void solve_weights(Model& model, const std::vector<ValueId>& weights, const std:
     std::string note = note_of(*value.constant, chosen, sources, weight.inputs);
     Projected projected = project(value.constant, chosen.masks, chosen.projection(), options.effort, chosen.solver,
                                   weight.inputs, weight.report_progress);
+    if (!projected.note.empty()) {
+      note += (note.empty() ? "" : "; ") + projected.note;
+    }
     on_solved({.id = weight.id, .projected = projected, .note = std::move(note)});
     if (!value.type) {
       value.type = computed_type(*value.constant);

@@ -1,6 +1,7 @@
 #include "passes/solvers/layer.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "formats/error.h"
 #include "passes/solvers/descent.h"
@@ -27,6 +28,17 @@ constexpr std::array kSolvers = {
               }},
 };
 
+constexpr double kDeadColumn = 1e-6;  // of the mean: what its error may cost the others
+
+/// A block of nothing but zeros would have no best scale.
+void raise_zeros(std::vector<float>& importance) {
+  const double mean = std::accumulate(importance.begin(), importance.end(), 0.0) /
+                      static_cast<double>(std::max<size_t>(importance.size(), 1));
+  const float least = mean > 0 ? static_cast<float>(kDeadColumn * mean) : 1;
+  std::ranges::replace_if(
+      importance, [](float x) { return x <= 0; }, least);
+}
+
 }  // namespace
 
 std::span<const SolverRow> solvers() { return kSolvers; }
@@ -39,20 +51,30 @@ const SolverRow& get_solver(std::string_view name) {
   return *found;
 }
 
-const ObsFactor& LayerInputs::factor() {
+const ObsFactor* LayerInputs::find_factor() {
   if (!factor_) {
-    factor_.emplace(hessian());
+    factor_ = ObsFactor::find(hessian());
   }
-  return *factor_;
+  return *factor_ ? &**factor_ : nullptr;
+}
+
+const ObsFactor& LayerInputs::factor() {
+  const ObsFactor* found = find_factor();
+  if (found == nullptr) {
+    throw Error(Kind::internal, "a factor was asked for that is not there");
+  }
+  return *found;
 }
 
 Importance LayerInputs::diagonal() {
-  if (diagonal_.empty() && knowledge() == Knowledge::products) {
-    for (int64_t i = 0; i < hessian().columns(); ++i) {
-      diagonal_.push_back(hessian().at(i, i));
+  if (importance_.empty()) {
+    importance_ = diagonal_;
+    for (int64_t i = 0; knowledge() == Knowledge::products && i < hessian().columns(); ++i) {
+      importance_.push_back(hessian().at(i, i));
     }
+    raise_zeros(importance_);
   }
-  return diagonal_;
+  return importance_;
 }
 
 OutputError LayerInputs::judge(const Encoding& weight) const {

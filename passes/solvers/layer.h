@@ -27,18 +27,21 @@ class LayerInputs {
   explicit LayerInputs(std::vector<float> mean_squares) : diagonal_(std::move(mean_squares)) {}
 
   Knowledge knowledge() const { return statistics_ == nullptr ? Knowledge::columns : Knowledge::products; }
+  /// Columns that no sample reaches have a little, so that what is made of them alone is rounded plainly.
   Importance diagonal();
   /// On the samples that solutions are judged by: held out ones, where there are any.
   OutputError judge(const Encoding& weight) const;
 
   // With Knowledge::products only.
+  /// Null if no damping makes X^T X positive definite.
+  const ObsFactor* find_factor();
   const ObsFactor& factor();
   const calibration::Gram& hessian() const { return statistics_->solving; }
 
  private:
   const calibration::Statistics* statistics_ = nullptr;
-  std::optional<ObsFactor> factor_;
-  std::vector<float> diagonal_;
+  std::optional<std::optional<ObsFactor>> factor_;  ///< once looked for
+  std::vector<float> diagonal_, importance_;
 };
 
 /// A way to find the member of a constraint's set that is nearest to a weight.

@@ -35,6 +35,17 @@ std::vector<float> reversed(const calibration::Gram& hessian, float damping) {
   return out;
 }
 
+/// Overflow in a matrix of huge numbers shows on the diagonal of the inverse.
+bool is_usable(const std::vector<float>& inverse, int64_t size) {
+  for (int64_t i = 0; i < size; ++i) {
+    const float diagonal = inverse[static_cast<size_t>(i * size + i)];
+    if (!std::isfinite(diagonal) || diagonal <= 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
 /// One panel of rows on its way from the left to the right.
 class PanelSolver {
  public:
@@ -122,24 +133,32 @@ class PanelSolver {
 
 }  // namespace
 
-ObsFactor::ObsFactor(const calibration::Gram& hessian) : columns_(hessian.columns()) {
+std::optional<ObsFactor> ObsFactor::find(const calibration::Gram& hessian) {
   const double mean = mean_diagonal(hessian);
   if (!std::isfinite(mean)) {
-    throw Error(Kind::input, "the calibration data gives numbers that are not finite");
+    return std::nullopt;
   }
-  std::optional<std::vector<float>> inverse;
-  for (damping_ = kFirstDamping; damping_ <= kLargestDamping; damping_ *= 10) {
-    inverse = inverse_cholesky(reversed(hessian, static_cast<float>(damping_ * mean)), columns_);
-    if (inverse) {
-      break;
+  for (double damping = kFirstDamping; damping <= kLargestDamping; damping *= 10) {
+    auto inverse = inverse_cholesky(reversed(hessian, static_cast<float>(damping * mean)), hessian.columns());
+    if (inverse && is_usable(*inverse, hessian.columns())) {
+      // L L^T reversed is R R^T with R upper triangular, and U = R^-1.
+      std::ranges::reverse(*inverse);
+      return ObsFactor(damping, *std::move(inverse), hessian.columns());
     }
   }
-  if (!inverse) {
+  return std::nullopt;
+}
+
+ObsFactor::ObsFactor(const calibration::Gram& hessian) : columns_(hessian.columns()) {
+  auto found = find(hessian);
+  if (!found) {
     throw Error(Kind::input, "no damping makes the statistics of its inputs a positive definite matrix");
   }
-  // L L^T reversed is R R^T with R upper triangular, and U = R^-1.
-  std::ranges::reverse(*inverse);
-  factor_ = *std::move(inverse);
+  *this = *std::move(found);
+}
+
+ObsFactor::ObsFactor(double damping, std::vector<float> factor, int64_t columns)
+    : columns_(columns), damping_(damping), factor_(std::move(factor)) {
   for (int64_t i = 0; i < columns_; ++i) {
     const float diagonal = factor_[static_cast<size_t>(i * columns_ + i)];
     importance_.push_back(1 / (diagonal * diagonal));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "calibration/gram.h"
@@ -13,9 +14,12 @@ namespace terse::passes {
 /// Columns that no sample reaches (H_jj = 0) have nothing to make up for.
 class ObsFactor {
  public:
-  /// Damping begins at 1 % of the mean of the diagonal and grows tenfold while H is not positive definite.
-  /// Errors:  Kind::input if H holds a number that is not finite, or no damping helps.
+  /// Damping begins at 1 % of the mean of the diagonal and grows tenfold while H is not positive definite. Nothing if H
+  /// holds a number that is not finite, or no damping helps.
   /// Cost:    2/3 columns^3 multiplications, three matrices of that size.
+  static std::optional<ObsFactor> find(const calibration::Gram& hessian);
+
+  /// The same. Errors:  Kind::input if there is none.
   explicit ObsFactor(const calibration::Gram& hessian);
 
   int64_t columns() const { return columns_; }
@@ -26,6 +30,8 @@ class ObsFactor {
   Importance importance() const { return importance_; }
 
  private:
+  ObsFactor(double damping, std::vector<float> factor, int64_t columns);
+
   int64_t columns_;
   double damping_ = 0;
   std::vector<float> factor_, importance_;

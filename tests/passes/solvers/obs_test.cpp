@@ -9,6 +9,8 @@
 #include "formats/error.h"
 #include "passes/constraints/affine.h"
 #include "passes/constraints/sparsity.h"
+#include "passes/pipeline.h"
+#include "passes/projection.h"
 #include "passes/solvers/descent.h"
 #include "passes/solvers/output_error.h"
 #include "tests/passes/models.h"
@@ -248,6 +250,78 @@ TEST_SUITE("passes/solvers/obs") {
     const AffineOptions options{.bits = 4, .block_columns = 32};
     CHECK(std::ranges::equal(quantize(weight, empty, options, How::obs).encoding.affine()->codes.bytes(),
                              quantize(weight, empty, options, How::nearest).encoding.affine()->codes.bytes()));
+  }
+
+  TEST_CASE("blocks of columns that no sample reaches are rounded as plainly as without data") {
+    // Columns 0 to 63 are dead, and so are 96 to 127: whole blocks, whole sub-blocks and parts of super-blocks.
+    constexpr int64_t kRows = 8, kColumns = 256;
+    std::vector<float> x = normal_numbers(kColumns * 600, 3);
+    const auto is_dead = [](int64_t column) { return column < 64 || (column >= 96 && column < 128); };
+    for (size_t i = 0; i < x.size(); ++i) {
+      x[i] = is_dead(static_cast<int64_t>(i) % kColumns) ? 0 : x[i];
+    }
+    calibration::Statistics statistics{.solving = calibration::Gram(kColumns), .held_out = calibration::Gram(kColumns)};
+    statistics.solving.add(x, {});
+    statistics.solving.finish();
+    const auto weight = random_matrix(kRows, kColumns);
+    const auto numbers = decode(*weight);
+    const auto dead_error = [&](std::string_view pass, std::string_view solver, LayerInputs* inputs) {
+      const PassCall call = parse_pass(pass);
+      const PassRow& row = get_pass(call.name);
+      const auto projection = row.project(Arguments(row, call));
+      const Encoding found =
+          project(weight, {}, projection.get(), Effort::solve, solver, inputs, [](double) {}).encoding;
+      const Tensor after = decode(found);
+      double error = 0;
+      for (int64_t i = 0; i < kRows * kColumns; ++i) {
+        const auto at = static_cast<size_t>(i);
+        const double difference =
+            static_cast<double>(after.values<float>()[at]) - static_cast<double>(numbers.values<float>()[at]);
+        REQUIRE(std::isfinite(difference));
+        error += is_dead(i % kColumns) ? difference * difference : 0;
+      }
+      return error;
+    };
+    constexpr double kOwnScale = 1.6, kSharedTable = 3;  // a row's table serves the columns that count
+    const std::vector<std::pair<std::string_view, double>> cases = {
+        {"quantize,bits=4,block=32", kOwnScale}, {"quantize,bits=4,block=64,grid=asymmetric", kOwnScale},
+        {"quantize,bits=2,block=16", kOwnScale}, {"quantize,type=Q4_K", kOwnScale},
+        {"quantize,type=Q6_K", kOwnScale},       {"quantize,type=Q3_K", kOwnScale},
+        {"quantize,type=Q4_0", kOwnScale},       {"quantize,type=IQ4_NL", kOwnScale},
+        {"cluster,centroids=16", kSharedTable}};
+    for (const auto& [pass, bound] : cases) {
+      CAPTURE(pass);
+      const double plain = dead_error(pass, "nearest", nullptr);
+      for (const std::string_view solver : {"weighted", "obs", "descent", "auto"}) {
+        CAPTURE(solver);
+        LayerInputs inputs(statistics);
+        const double calibrated = dead_error(pass, solver, &inputs);
+        CHECK(calibrated < bound * plain);
+      }
+    }
+  }
+
+  TEST_CASE("where no damping helps, weights are solved without the inverse, and the note says so") {
+    // The largest float is 3.4028e38: even the smallest damping takes the diagonal beyond it.
+    constexpr int64_t kColumns = 64;
+    calibration::Statistics statistics{.solving = calibration::Gram(kColumns), .held_out = calibration::Gram(kColumns)};
+    statistics.solving.add(std::vector<float>(kColumns, 1.842e19F), {});
+    statistics.solving.finish();
+    REQUIRE(std::isfinite(statistics.solving.at(0, 0)));
+    REQUIRE_FALSE(ObsFactor::find(statistics.solving));
+    const auto weight = random_matrix(8, kColumns);
+    const PassCall call = parse_pass("quantize,bits=4,block=32");
+    const auto projection = get_pass(call.name).project(Arguments(get_pass(call.name), call));
+    for (const auto& [solver, used] :
+         {std::pair("auto", "nearest"), std::pair("obs", "weighted"), std::pair("descent", "weighted")}) {
+      CAPTURE(solver);
+      LayerInputs inputs(statistics);
+      const Projected found = project(weight, {}, projection.get(), Effort::solve, solver, &inputs, [](double) {});
+      CHECK(found.solver == used);
+      CHECK(found.note ==
+            "no damping makes the statistics of its inputs positive definite, so solved by " + std::string(used));
+      CHECK(found.solution->noise < 0.02 * found.solution->signal);
+    }
   }
 
   TEST_CASE("a Hessian that is not finite is wrong input") {
