@@ -16,10 +16,11 @@ using View = Eigen::Map<Matrix, 0, Eigen::OuterStride<>>;
 
 constexpr int64_t kBlock = 128;  // columns factored one by one; what lies outside of such blocks is products
 
-/// Factors A from the left block column to the right, and then inverts L from the upper block row to the lower.
+/// Factors A from the left block column to the right, and then inverts L from the upper block row to the lower, all in
+/// the same place: of a diagonal block of L only the inverse is wanted, and of a block row nothing once it is inverted.
 class Cholesky {
  public:
-  Cholesky(std::vector<float> matrix, int64_t size) : size_(size), lower_(std::move(matrix)), inverse_(lower_.size()) {}
+  Cholesky(std::vector<float> matrix, int64_t size) : size_(size), matrix_(std::move(matrix)) {}
 
   bool run() {
     for (int64_t first = 0; first < size_; first += kBlock) {
@@ -32,27 +33,29 @@ class Cholesky {
     for (int64_t first = kBlock; first < size_; first += kBlock) {
       invert_row(first);
     }
+    for (int64_t row = 0; row < size_; ++row) {
+      std::fill(at(row, row) + 1, at(row, 0) + size_, 0.0F);
+    }
     return true;
   }
 
-  std::vector<float> take_inverse() { return std::move(inverse_); }
+  std::vector<float> take_inverse() { return std::move(matrix_); }
 
  private:
   int64_t width(int64_t first) const { return std::min(kBlock, size_ - first); }
-  float* lower(int64_t row, int64_t column) { return lower_.data() + row * size_ + column; }
-  float* inverse(int64_t row, int64_t column) { return inverse_.data() + row * size_ + column; }
+  float* at(int64_t row, int64_t column) { return matrix_.data() + row * size_ + column; }
   View view(float* block, int64_t width) const { return {block, width, width, Eigen::OuterStride<>(size_)}; }
 
-  /// Inverts the factor of a diagonal block; of the factor itself nobody asks.
+  /// Puts the inverse of its factor in the place of a diagonal block.
   bool factor_diagonal(int64_t first) {
     const int64_t count = width(first);
-    const Eigen::LLT<Matrix> factorization(view(lower(first, first), count));
+    const Eigen::LLT<Matrix> factorization(view(at(first, first), count));
     if (factorization.info() != Eigen::Success) {
       return false;
     }
     Matrix inverted = Matrix::Identity(count, count);
     factorization.matrixL().solveInPlace(inverted);
-    view(inverse(first, first), count) = inverted.triangularView<Eigen::Lower>();
+    view(at(first, first), count) = inverted.triangularView<Eigen::Lower>();
     return true;
   }
 
@@ -66,15 +69,15 @@ class Cholesky {
     calibration::multiply(calibration::Product{.m = rows,
                                                .n = kBlock,
                                                .k = kBlock,
-                                               .a = lower(below, first),
+                                               .a = at(below, first),
                                                .lda = size_,
-                                               .b = inverse(first, first),
+                                               .b = at(first, first),
                                                .ldb = size_,
                                                .transpose_b = true,
                                                .c = panel.data(),
                                                .ldc = kBlock});
     for (int64_t row = 0; row < rows; ++row) {
-      std::copy_n(panel.data() + row * kBlock, kBlock, lower(below + row, first));
+      std::copy_n(panel.data() + row * kBlock, kBlock, at(below + row, first));
     }
     std::ranges::transform(panel, panel.begin(), std::negate<>());
     return panel;
@@ -89,27 +92,29 @@ class Cholesky {
                                                  .k = kBlock,
                                                  .a = panel.data() + from * kBlock,
                                                  .lda = kBlock,
-                                                 .b = lower(column, begin - kBlock),
+                                                 .b = at(column, begin - kBlock),
                                                  .ldb = size_,
                                                  .transpose_b = true,
-                                                 .c = lower(column, column),
+                                                 .c = at(column, column),
                                                  .ldc = size_,
                                                  .accumulate = true});
     });
   }
 
-  /// A block row of the inverse, left of its diagonal block: -inverse_ii * sum over l of L_il inverse_lj.
+  /// A block row of the inverse, left of its diagonal block: -inverse_ii * sum over l of L_il inverse_lj. All of L's
+  /// row is read for it before any of it is replaced.
   void invert_row(int64_t row) {
     const int64_t rows = width(row);
-    Matrix diagonal = -view(inverse(row, row), rows);
+    Matrix diagonal = -view(at(row, row), rows);
+    std::vector<float> found(static_cast<size_t>(rows * row));
     calibration::parallel_ranges(row, kBlock, [&](int64_t column, int64_t end) {
       std::vector<float> sum(static_cast<size_t>(rows * kBlock));
       calibration::multiply(calibration::Product{.m = rows,
                                                  .n = end - column,
                                                  .k = row - column,
-                                                 .a = lower(row, column),
+                                                 .a = at(row, column),
                                                  .lda = size_,
-                                                 .b = inverse(column, column),
+                                                 .b = at(column, column),
                                                  .ldb = size_,
                                                  .c = sum.data(),
                                                  .ldc = kBlock});
@@ -120,13 +125,16 @@ class Cholesky {
                                                  .lda = rows,
                                                  .b = sum.data(),
                                                  .ldb = kBlock,
-                                                 .c = inverse(row, column),
-                                                 .ldc = size_});
+                                                 .c = found.data() + column,
+                                                 .ldc = row});
     });
+    for (int64_t i = 0; i < rows; ++i) {
+      std::copy_n(found.data() + i * row, row, at(row + i, 0));
+    }
   }
 
   int64_t size_;
-  std::vector<float> lower_, inverse_;
+  std::vector<float> matrix_;
 };
 
 }  // namespace

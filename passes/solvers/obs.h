@@ -16,7 +16,7 @@ class ObsFactor {
  public:
   /// Damping begins at 1 % of the mean of the diagonal and grows tenfold while H is not positive definite. Nothing if H
   /// holds a number that is not finite, or no damping helps.
-  /// Cost:    2/3 columns^3 multiplications, three matrices of that size.
+  /// Cost:    2/3 columns^3 multiplications, one matrix of that size.
   static std::optional<ObsFactor> find(const calibration::Gram& hessian);
 
   /// The same. Errors:  Kind::input if there is none.
