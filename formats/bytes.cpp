@@ -57,19 +57,23 @@ void sync_folder(const std::filesystem::path& folder) {
 
 }  // namespace
 
-std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
+std::shared_ptr<MappedFile> MappedFile::map(const std::filesystem::path& path, int64_t offset,
+                                            std::optional<int64_t> length) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) {
     throw io_error(path, "open");
   }
   struct stat status = {};
   const bool regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
-  const auto size = static_cast<size_t>(status.st_size);
-  void* data = regular && size > 0 ? ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0) : nullptr;
+  const bool inside = !length || (offset >= 0 && *length >= 0 && *length <= status.st_size - offset);
+  const auto size = static_cast<size_t>(length.value_or(status.st_size));
+  void* data = regular && inside && size > 0
+                   ? ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, static_cast<off_t>(offset))
+                   : nullptr;
   const Error map_error = io_error(path, "map");
   ::close(descriptor);
-  if (!regular) {
-    throw Error(Kind::io, "{}: not a regular file", path.string());
+  if (!regular || !inside) {
+    throw Error(Kind::io, "{}: {}", path.string(), regular ? "has become shorter" : "not a regular file");
   }
   if (data == MAP_FAILED) {
     throw map_error;
@@ -82,6 +86,17 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   return file;
 }
 
+std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
+  return map(path, 0, std::nullopt);
+}
+
+std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path, int64_t offset, int64_t length) {
+  const int64_t skipped = offset % ::sysconf(_SC_PAGESIZE);
+  const auto file = map(path, offset - skipped, length + skipped);
+  file->skipped_ = static_cast<size_t>(skipped);
+  return file;
+}
+
 MappedFile::~MappedFile() {
   if (data_ != nullptr) {
     ::munmap(const_cast<std::byte*>(data_), size_);
@@ -89,7 +104,7 @@ MappedFile::~MappedFile() {
 }
 
 std::span<const std::byte> MappedFile::slice(int64_t offset, int64_t length) const {
-  const auto size = static_cast<int64_t>(size_);
+  const auto size = static_cast<int64_t>(bytes().size());
   if (offset < 0 || length < 0 || offset > size || length > size - offset) {
     throw Error(Kind::input, "{}: offset {} + {} bytes is past the end of the file ({} bytes)", path_.string(), offset,
                 length, size);

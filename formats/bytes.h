@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,11 +17,13 @@ class MappedFile {
  public:
   /// Error io if the file cannot be opened or is no regular file.
   static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
+  /// Of such a file bytes [offset, offset + length) alone, which must be there.
+  static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path, int64_t offset, int64_t length);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
-  std::span<const std::byte> bytes() const { return {data_, size_}; }
+  std::span<const std::byte> bytes() const { return {data_ + skipped_, size_ - skipped_}; }
   const std::filesystem::path& path() const { return path_; }
 
   /// bytes [offset, offset + length). Error input if they are not inside the file.
@@ -28,9 +31,12 @@ class MappedFile {
 
  private:
   MappedFile() = default;
+  static std::shared_ptr<MappedFile> map(const std::filesystem::path& path, int64_t offset,
+                                         std::optional<int64_t> length);
   std::filesystem::path path_;
   const std::byte* data_ = nullptr;
-  size_t size_ = 0;
+  size_t size_ = 0;     ///< mapped: whole pages at the front
+  size_t skipped_ = 0;  ///< of them
 };
 
 /// Gives the whole pages inside `bytes` back to the system. They must be part of a mapped file: other memory would lose
