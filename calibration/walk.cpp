@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "calibration/broken_origin.h"
 #include "calibration/kept_values.h"
@@ -81,11 +82,13 @@ class Walk::Impl {
 
   const std::vector<Barrier>& barriers() const { return barriers_; }
   Constants& constants() { return plan_.constants(); }
+  void skip_statistics(const std::vector<ValueId>& weights) { skipped_.insert(weights.begin(), weights.end()); }
   double done() const { return static_cast<double>(next_) / static_cast<double>(plan_.steps().size()); }
 
   /// Runs all samples up to the barrier.
   Statistics advance(const Barrier& barrier) {
-    const int64_t columns = plan_.constants().find(barrier.weights.front())->columns();
+    const bool is_wanted = wants(barrier);
+    const int64_t columns = is_wanted ? plan_.constants().find(barrier.weights.front())->columns() : 0;
     Statistics statistics{.solving = Gram(columns, fast_precision()), .held_out = Gram(columns, fast_precision())};
     const auto count = static_cast<int64_t>(samples_.size());
     for (int64_t first = 0; first < count; first += kBatch) {
@@ -93,7 +96,7 @@ class Walk::Impl {
       parallel_for(static_cast<int64_t>(batch.size()), [&](int64_t i) {
         batch[static_cast<size_t>(i)] = run_sample(static_cast<size_t>(first + i), barrier);
       });
-      for (size_t i = 0; i < batch.size(); ++i) {
+      for (size_t i = 0; is_wanted && i < batch.size(); ++i) {
         check_finite(batch[i], static_cast<size_t>(first) + i, barrier);
         const bool judges = count >= kHeldOut && (first + static_cast<int64_t>(i)) % kHeldOut == kHeldOut - 1;
         (judges ? statistics.held_out : statistics.solving).add(batch[i].values.values<float>(), batch[i].weights);
@@ -120,9 +123,15 @@ class Walk::Impl {
       }
     }
     std::erase_if(live, [&](ValueId id) { return id == kNoValue || frame[static_cast<size_t>(id)].empty(); });
-    Rows rows = gather(plan_.read(barrier.value, frame), passing(live, barrier, frame), samples_[index]);
+    Rows rows = wants(barrier)
+                    ? gather(plan_.read(barrier.value, frame), passing(live, barrier, frame), samples_[index])
+                    : Rows();
     kept_[index].store(live, frame);
     return rows;
+  }
+
+  bool wants(const Barrier& barrier) const {
+    return !std::ranges::all_of(barrier.weights, [&](ValueId id) { return skipped_.contains(id); });
   }
 
   /// The values beside the barrier's.
@@ -158,6 +167,7 @@ class Walk::Impl {
   const std::vector<Sample>& samples_;
   SharedValues shared_;
   std::vector<KeptValues> kept_;  ///< by sample
+  std::set<ValueId> skipped_;     ///< weights of whose inputs nobody asks
   size_t next_ = 0;               ///< the step to go on with
 };
 
@@ -168,6 +178,8 @@ Walk::~Walk() = default;
 const std::vector<Barrier>& Walk::barriers() const { return impl_->barriers(); }
 
 void Walk::replace(ValueId weight, EncodingPtr encoding) { impl_->constants().replace(weight, std::move(encoding)); }
+
+void Walk::skip_statistics(const std::vector<ValueId>& weights) { impl_->skip_statistics(weights); }
 
 void Walk::run(const std::function<void(const Barrier&, const Statistics&)>& visit) {
   for (const Barrier& barrier : barriers()) {

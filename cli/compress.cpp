@@ -12,6 +12,7 @@
 #include "cli/output_file.h"
 #include "cli/pipeline_choice.h"
 #include "cli/progress.h"
+#include "cli/resume.h"
 #include "cli/tokenizer_path.h"
 #include "cli/units.h"
 #include "formats/bytes.h"
@@ -29,7 +30,7 @@ struct CompressOptions {
   std::optional<int64_t> samples, seq_len;
   EvaluationOptions evaluation;
   int64_t seed = 0;
-  bool dry_run = false;
+  bool dry_run = false, resume = false;
 };
 
 void check_options(const CompressOptions& options) {
@@ -44,6 +45,9 @@ void check_options(const CompressOptions& options) {
   }
   if (options.max_size.empty()) {
     check_not_empty(options.pipeline);
+  }
+  if (options.resume && options.data.empty()) {
+    throw Error(Kind::usage, "--resume: only a run with --data keeps what it has solved");
   }
   if (options.seed < 0) {
     throw Error(Kind::usage, "--seed: expected 0 or more, found {}", options.seed);
@@ -122,6 +126,9 @@ void print_pass_notes(const GlobalOptions& global, const passes::PipelineReport&
 
 void warn(const GlobalOptions& global, const Compression& compression) {
   print_pass_notes(global, compression.passes);
+  if (!compression.journal_failure.empty()) {
+    print_message("warning: this run could not have been resumed: " + compression.journal_failure);
+  }
   const auto& smoke = compression.smoke;
   if (!global.quiet && smoke.has_run &&
       (!smoke.is_finite || (smoke.kl_mean && !(*smoke.kl_mean <= calibration::kSuspiciousKl)))) {
@@ -182,12 +189,26 @@ Work make_work(const Run& run, const ChosenPipeline& chosen, const Model& origin
   return {.pipeline = pipeline, .found = std::move(found)};
 }
 
+/// Where this run keeps the weights that it solves with --data, else nothing.
+std::optional<passes::SolvedJournal> open_journal(const Run& run, const passes::Pipeline& pipeline, const Model& model,
+                                                  const Knowledge& known) {
+  if (known.find_samples() == nullptr) {
+    return std::nullopt;
+  }
+  run.progress.update("read", 0);
+  return make_journal(
+      journal_path(run.options.output.path), run.options.resume ? AfterKill::go_on : AfterKill::start_over,
+      {.model = model, .samples = known.data.samples, .pipeline = to_string(pipeline), .seed = run.options.seed});
+}
+
 passes::PipelineReport run_passes(const Run& run, const passes::Pipeline& pipeline, Model& model,
-                                  const Knowledge& known) {
+                                  const Knowledge& known, passes::SolvedJournal* journal) {
   auto report = run.phases.time("passes", [&] {
-    return run_pipeline(
-        pipeline, model,
-        {.samples = known.find_samples(), .statistics = known.find_statistics(), .progress = show_progress(run)});
+    return run_pipeline(pipeline, model,
+                        {.samples = known.find_samples(),
+                         .statistics = known.find_statistics(),
+                         .journal = journal,
+                         .progress = show_progress(run)});
   });
   sign(model, to_string(pipeline), run.options.seed);
   return report;
@@ -241,6 +262,9 @@ Knowledge read_knowledge(const Run& run, const Model& model) {
 }
 
 Compression do_all(const Run& run, const Work& work, const Model& original, const Plan& plan, const Knowledge& known) {
+  std::optional<passes::SolvedJournal> journal = open_journal(run, work.pipeline, original, known);
+  passes::SolvedJournal* kept = journal ? &*journal : nullptr;
+  JournalKeeper keeper(kept);
   auto model = std::make_unique<Model>(copy(original));
   Compression result{.pipeline = to_string(work.pipeline),
                      .seed = run.options.seed,
@@ -248,17 +272,23 @@ Compression do_all(const Run& run, const Work& work, const Model& original, cons
                      .after = {},
                      .files = plan.layout.files,
                      .found = work.found,
-                     .passes = run_passes(run, work.pipeline, *model, known),
+                     .resumed = journal ? journal->count() : 0,
+                     .passes = keeper.run([&] { return run_passes(run, work.pipeline, *model, known, kept); }),
                      .smoke = {},
                      .evaluation = {},
                      .failure = {}};
   // Writing waits for the disk: the original's part of the check is done meanwhile.
   calibration::SmokeTest smoke(original);
   Model written;
-  calibration::run_both([&] { written = write(run, std::move(model)); }, [&] { smoke.run_original(); });
+  keeper.run(
+      [&] { calibration::run_both([&] { written = write(run, std::move(model)); }, [&] { smoke.run_original(); }); });
+  keeper.remove();
   result.after = facts_of(written);
   run.progress.update("smoke check", 0);
   result.smoke = run.phases.time("smoke check", [&] { return smoke.check(written); });
+  if (journal && journal->failure()) {
+    result.journal_failure = journal->failure()->what();
+  }
   if (!known.evaluation.samples.empty()) {
     try {
       result.evaluation = evaluate(run, original, written, known.evaluation);
@@ -276,6 +306,10 @@ const FormatRow& check_paths(const CompressOptions& options, const Context& cont
   output.force |= options.dry_run;  // which replaces nothing
   const FormatRow& format = check_output(output, options.model);
   context.interrupts.will_write(options.output.path);
+  if (!options.data.empty() && !options.dry_run) {
+    check_journal(options.output, options.resume ? AfterKill::go_on : AfterKill::start_over);
+    context.interrupts.will_keep(journal_path(options.output.path));
+  }
   if (!options.report.empty()) {
     check_report_path("--report", options.report, {options.model, options.output.path});
     context.interrupts.will_write(options.report);
@@ -352,6 +386,8 @@ Action setup_compress(Arguments& arguments) {
   arguments.flag("--dry-run", options->dry_run, "print what each weight would become and the size; write nothing");
   arguments.option("--save-encodings", "FILE", options->save_encodings,
                    "write what each weight becomes, as --encodings reads it");
+  arguments.flag("--resume", options->resume,
+                 "go on where a run with --data was killed: it has left OUT.resume; without that, begin");
   arguments.option("--seed", "N", options->seed, "for whatever draws random numbers; stored in OUT");
   return [options](const Context& context) {
     options->output.drop_slashes();

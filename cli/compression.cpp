@@ -143,6 +143,9 @@ Json make_report(const Compression& compression, const EvaluationOptions& evalua
   Json report = begin_report("compress");
   report["pipeline"] = compression.pipeline;
   report["seed"] = compression.seed;
+  if (compression.resumed > 0) {
+    report["resumed_weights"] = compression.resumed;
+  }
   report["model"] = written_json(compression);
   report["reference"] = model_json(compression.before);
   if (compression.found) {
@@ -173,6 +176,9 @@ std::string to_text(const Compression& compression, const Phases& phases) {
   text += line("bits per weight", fmt::format("{:.2f} -> {:.2f}", bits_per_weight(before), bits_per_weight(after)));
   if (const std::string changed = changed_text(compression.passes.weights); !changed.empty()) {
     text += line("weights changed", changed);
+  }
+  if (compression.resumed > 0) {
+    text += line("weights resumed", format_count(compression.resumed));
   }
   if (const auto zeros = zeros_of(compression.passes.weights)) {
     text += line("zeros", format_figure(*zeros, Unit::fraction) + " of the weights that passes changed");

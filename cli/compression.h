@@ -24,6 +24,8 @@ struct Compression {
   ModelFacts before, after;  ///< `after`: the written file as read back
   std::vector<Layout::File> files;
   std::optional<passes::FoundEncodings> found;  ///< by --max-size
+  int64_t resumed = 0;                          ///< weights that an earlier, killed run had solved
+  std::string journal_failure;                  ///< why solved weights could not be kept for a later run; else empty
   passes::PipelineReport passes;
   calibration::SmokeCheck smoke;
   std::optional<calibration::Evaluation> evaluation;

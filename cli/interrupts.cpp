@@ -1,5 +1,6 @@
 #include "cli/interrupts.h"
 
+#include <fmt/format.h>
 #include <pthread.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's own, which <csignal> is not
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "cli/console.h"
 #include "formats/bytes.h"
 
 namespace terse::cli {
@@ -36,7 +38,7 @@ sigset_t watched_signals() {
 
 struct Interrupts::State {
   std::mutex mutex;
-  std::vector<std::filesystem::path> folders;
+  std::vector<std::filesystem::path> folders, kept;
   std::thread thread;
 
   void watch() {
@@ -49,6 +51,12 @@ struct Interrupts::State {
     const std::lock_guard lock(mutex);
     for (const auto& folder : folders) {
       remove_temporaries(folder);
+    }
+    for (const auto& path : kept) {
+      std::error_code ignored;
+      if (std::filesystem::exists(path, ignored)) {
+        print_message(fmt::format("interrupted: {} holds what is solved, --resume goes on from it", path.string()));
+      }
     }
     ::_exit(128 + signal);
   }
@@ -68,6 +76,11 @@ Interrupts::~Interrupts() {
 void Interrupts::will_write(const std::filesystem::path& path) {
   const std::lock_guard lock(state_->mutex);
   state_->folders.push_back(path.has_parent_path() ? path.parent_path() : ".");
+}
+
+void Interrupts::will_keep(const std::filesystem::path& path) {
+  const std::lock_guard lock(state_->mutex);
+  state_->kept.push_back(path);
 }
 
 }  // namespace terse::cli

@@ -18,6 +18,9 @@ class Interrupts {
   /// From now on this process may have temporary files beside `path`.
   void will_write(const std::filesystem::path& path);
 
+  /// An interrupted run leaves this file, if it has made it, and says so.
+  void will_keep(const std::filesystem::path& path);
+
  private:
   struct State;
   std::unique_ptr<State> state_;

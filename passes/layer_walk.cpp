@@ -98,6 +98,11 @@ void visit_weights(Model& model, const std::vector<ValueId>& weights, const Sour
   for (const ValueId id : others) {
     walk.replace(id, model.graph.value(id).constant);
   }
+  if (sources.is_known) {
+    std::vector<ValueId> known;
+    std::ranges::copy_if(weights, std::back_inserter(known), sources.is_known);
+    walk.skip_statistics(known);
+  }
   visits.visit_behind(walk);
 }
 

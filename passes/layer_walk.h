@@ -15,6 +15,7 @@ namespace terse::passes {
 struct Sources {
   const std::vector<calibration::Sample>* samples = nullptr;
   const ColumnStatistics* statistics = nullptr;
+  std::function<bool(ValueId)> is_known = {};  ///< weights that the visitor knows without their inputs; empty: none
 };
 
 /// A weight whose turn has come.

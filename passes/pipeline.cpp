@@ -55,6 +55,7 @@ class Runner {
     std::sort(all.begin(), all.end());
     all.erase(std::unique(all.begin(), all.end()), all.end());
     solve_weights(model_, all, members, solving_options(), [&](const SolvedWeight& solved) { note_solved(solved); });
+    ++stage_;
     note_time(std::move(text), static_cast<int64_t>(all.size()), start);
   }
 
@@ -123,7 +124,9 @@ class Runner {
   SolvingOptions solving_options() const {
     return {.effort = options_.plan_only ? Effort::plan : Effort::solve,
             .sources = {.samples = options_.samples, .statistics = options_.statistics},
-            .progress = options_.progress};
+            .progress = options_.progress,
+            .journal = options_.journal,
+            .stage = stage_};
   }
 
   void note_solved(const SolvedWeight& solved) {
@@ -172,6 +175,7 @@ class Runner {
   const PipelineOptions& options_;
   Histories histories_;
   PipelineReport report_;
+  int64_t stage_ = 0;  ///< groups of projections so far
 };
 
 }  // namespace

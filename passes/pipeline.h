@@ -11,6 +11,7 @@
 #include "formats/model.h"
 #include "passes/column_statistics.h"
 #include "passes/pass.h"
+#include "passes/solved_journal.h"
 
 namespace terse::passes {
 
@@ -66,6 +67,9 @@ struct PipelineOptions {
   /// What is known of weights' inputs without samples; null: nothing. Weights that it names are solved by it, the
   /// others are rounded to the nearest. Not together with samples.
   const ColumnStatistics* statistics = nullptr;
+  /// Where solved weights are kept for a run that goes on after this one was killed, and found if this is such a run;
+  /// null: nowhere.
+  SolvedJournal* journal = nullptr;
   std::function<void(std::string_view what, double done)> progress;  ///< may be empty; `done` in [0, 1]
 };
 

@@ -58,25 +58,44 @@ ValueType computed_type(const Encoding& encoding) {
   return type;
 }
 
+/// What an earlier run has made of a weight; else what `solve` gives, which is kept.
+SolvedEntry with_journal(const SolvingOptions& options, const Value& value, const std::function<SolvedEntry()>& solve) {
+  if (options.journal == nullptr || options.effort == Effort::plan) {
+    return solve();
+  }
+  if (auto known = options.journal->find(options.stage, value.name, value.constant->shape)) {
+    return *std::move(known);
+  }
+  SolvedEntry entry = solve();
+  options.journal->add(options.stage, value.name, entry);
+  return entry;
+}
+
 }  // namespace
 
 void solve_weights(Model& model, const std::vector<ValueId>& weights, const std::vector<Member>& members,
                    const SolvingOptions& options, const std::function<void(const SolvedWeight&)>& on_solved) {
-  const Sources sources = options.effort == Effort::plan ? Sources{} : options.sources;
+  Sources sources = options.effort == Effort::plan ? Sources{} : options.sources;
+  if (options.journal != nullptr) {
+    sources.is_known = [&](ValueId id) { return options.journal->has(options.stage, model.graph.value(id).name); };
+  }
   const auto solve = [&](const VisitedWeight& weight) {
     const Chosen chosen = choose(weight.id, members);
     Value& value = model.graph.value(weight.id);
-    std::string note = note_of(*value.constant, chosen, sources, weight.inputs);
-    Projected projected = project(value.constant, chosen.masks, chosen.projection(), options.effort, chosen.solver,
-                                  weight.inputs, weight.report_progress);
-    if (!projected.note.empty()) {
-      note += (note.empty() ? "" : "; ") + projected.note;
-    }
-    on_solved({.id = weight.id, .projected = projected, .note = std::move(note)});
+    SolvedEntry solved = with_journal(options, value, [&] {
+      std::string note = note_of(*value.constant, chosen, sources, weight.inputs);
+      Projected projected = project(value.constant, chosen.masks, chosen.projection(), options.effort, chosen.solver,
+                                    weight.inputs, weight.report_progress);
+      if (!projected.note.empty()) {
+        note += (note.empty() ? "" : "; ") + projected.note;
+      }
+      return SolvedEntry{.projected = std::move(projected), .note = std::move(note)};
+    });
+    on_solved({.id = weight.id, .projected = solved.projected, .note = solved.note});
     if (!value.type) {
       value.type = computed_type(*value.constant);
     }
-    return std::make_shared<const Encoding>(std::move(projected.encoding));
+    return std::make_shared<const Encoding>(std::move(solved.projected.encoding));
   };
   visit_weights(model, weights, sources, solve, options.progress);
 }

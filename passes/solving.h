@@ -9,6 +9,7 @@
 #include "passes/layer_walk.h"
 #include "passes/pass.h"
 #include "passes/projection.h"
+#include "passes/solved_journal.h"
 
 namespace terse::passes {
 
@@ -31,6 +32,9 @@ struct SolvingOptions {
   Effort effort = Effort::solve;
   Sources sources;          ///< not looked at when planning
   ProgressReport progress;  ///< may be empty
+  /// Where solved weights are kept, and those of an earlier run found; null: nowhere. Not looked at when planning.
+  SolvedJournal* journal = nullptr;
+  int64_t stage = 0;  ///< in the journal
 };
 
 /// Replaces each of the weights by what the members that have selected it make of it: all their masks hold; of the

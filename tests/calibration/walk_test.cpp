@@ -146,6 +146,29 @@ TEST_SUITE("calibration/walk") {
     CHECK(first == second);
   }
 
+  TEST_CASE("statistics that nobody asks for are left out, and the others stay the same bits") {
+    Language lm;
+    const auto weights = linears(lm.model.graph);
+    const auto run = [&](const std::vector<ValueId>& skipped) {
+      std::vector<std::vector<float>> matrices;
+      Walk walk(lm.model, lm.data.samples, weights);
+      walk.skip_statistics(skipped);
+      walk.run([&](const Barrier&, const Statistics& statistics) {
+        const auto matrix = statistics.solving.matrix();
+        matrices.emplace_back(matrix.begin(), matrix.end());
+      });
+      return matrices;
+    };
+    const auto all = run({});
+    // The first barrier's three linears, and one of the third's two, which still needs them for the other.
+    const auto some = run({weights[0], weights[1], weights[2], weights[4]});
+    REQUIRE(some.size() == all.size());
+    CHECK(some[0].empty());
+    for (size_t i = 1; i < all.size(); ++i) {
+      CHECK(some[i] == all[i]);
+    }
+  }
+
   TEST_CASE("a number that is not finite is reported with the weight that it comes from") {
     Language lm;
     const auto weights = linears(lm.model.graph);
