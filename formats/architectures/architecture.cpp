@@ -15,8 +15,8 @@ constexpr int64_t kIrVersion = 10;  // what opset 23 asks for at least: 4-bit ty
 
 /// By name, but BERT behind those whose files have its signature too.
 constexpr std::array kFamilies = {
-    &kAlbert,  &kDistilbert, &kElectra, &kMobilebert, &kBert, &kGemma, &kGemma2, &kGptNeo, &kGpt2, &kGptj,
-    &kGranite, &kLlama,      &kMistral, &kOpenelm,    &kPhi,  &kPhi3,  &kQwen2,  &kQwen3,  &kT5,
+    &kAlbert,  &kDistilbert, &kElectra, &kMobilebert, &kBert, &kGemma, &kGemma2,  &kGptNeo, &kGpt2,  &kGptj,
+    &kGranite, &kLlama,      &kMistral, &kOpenelm,    &kPhi,  &kPhi3,  &kPhiMsft, &kQwen2,  &kQwen3, &kT5,
 };
 
 std::string known_families() {

@@ -1,7 +1,7 @@
 #include <array>
 #include <cmath>
 
-#include "formats/architectures/decoder.h"
+#include "formats/architectures/gpt_like.h"
 #include "formats/architectures/rows.h"
 #include "formats/config.h"
 
@@ -31,43 +31,21 @@ constexpr DecoderNames kNames = {
     .final_norm = "transformer.ln_f",
 };
 
-constexpr DecoderKeys kKeys = {.q = "n_embd", .kv = "n_embd", .qkv = "3 * n_embd", .inner = "n_inner"};
-
 /// What the scores of a layer are multiplied by.
 float score_scale(const JsonField& config, int64_t head_size, int64_t layer) {
   const float scale = config.flag_or("scale_attn_weights", true) ? 1 / std::sqrt(static_cast<float>(head_size)) : 1;
   return config.flag_or("scale_attn_by_inverse_layer_idx", false) ? scale / static_cast<float>(layer + 1) : scale;
 }
 
-std::vector<DecoderLayer> read_layers(const JsonField& config, int64_t hidden) {
-  const int64_t heads = get_size(config, "n_head");
-  const int64_t head_size = read_head_size(config, "n_embd", "n_head");
-  const int64_t inner = size_or(config, "n_inner", 4 * hidden);
-  std::vector<DecoderLayer> layers;
-  for (int64_t layer = 0; layer < get_layers(config, "n_layer"); ++layer) {
-    layers.push_back({.attention = {.heads = heads,
-                                    .kv_heads = heads,
-                                    .head_size = head_size,
-                                    .scale = score_scale(config, head_size, layer)},
-                      .inner = inner});
-  }
-  return layers;
-}
-
 DecoderTraits read_traits(const JsonField& config) {
-  DecoderTraits traits{.names = kNames, .keys = kKeys};
-  traits.vocabulary = {get_size(config, "vocab_size"), "vocab_size"};
-  traits.hidden = {get_size(config, "n_embd"), "n_embd"};
-  traits.positions = {get_size(config, "n_positions"), "n_positions"};
-  traits.layers = read_layers(config, traits.hidden.value);
-  traits.norm = NormKind::layer;
-  traits.epsilon = positive_or(config, "layer_norm_epsilon", 1e-5F);
-  traits.activation = config.text_or("activation_function", "gelu_new");
-  traits.qkv_bias = traits.attention_output_bias = traits.feed_forward_bias = Bias::always;
+  DecoderTraits traits = read_gpt_like(config, kNames);
+  traits.positions = read_size(config, "n_positions");
+  for (size_t layer = 0; layer < traits.layers.size(); ++layer) {
+    AttentionTraits& attention = traits.layers[layer].attention;
+    attention.scale = score_scale(config, attention.head_size, static_cast<int64_t>(layer));
+  }
+  traits.qkv_bias = traits.attention_output_bias = Bias::always;
   traits.stored = Stored::in_out;
-  traits.is_tied = config.flag_or("tie_word_embeddings", true);
-  traits.labels = {read_label_count(config), "id2label"};
-  traits.padding = find_token(config, "pad_token_id");
   return traits;
 }
 

@@ -1,6 +1,6 @@
 #include <array>
 
-#include "formats/architectures/decoder.h"
+#include "formats/architectures/gpt_like.h"
 #include "formats/architectures/rows.h"
 #include "formats/config.h"
 #include "formats/error.h"
@@ -34,7 +34,8 @@ constexpr DecoderNames kNames = {
     .final_norm = "transformer.ln_f",
 };
 
-constexpr DecoderKeys kKeys = {.q = "hidden_size", .kv = "hidden_size"};
+constexpr GptLikeKeys kKeys = {
+    .hidden = "hidden_size", .heads = "num_heads", .layers = "num_layers", .inner = "intermediate_size"};
 
 int64_t window_of(const JsonField& type, int64_t window) {
   if (type.text() != "global" && type.text() != "local") {
@@ -62,25 +63,13 @@ std::vector<int64_t> read_windows_of_runs(const JsonField& config, int64_t layer
 }
 
 DecoderTraits read_traits(const JsonField& config) {
-  DecoderTraits traits{.names = kNames, .keys = kKeys};
-  traits.vocabulary = read_size(config, "vocab_size");
-  traits.hidden = read_size(config, "hidden_size");
+  DecoderTraits traits = read_gpt_like(config, kNames, kKeys);
   traits.positions = read_size(config, "max_position_embeddings");
-  const int64_t heads = get_size(config, "num_heads");
-  const DecoderLayer layer = {.attention = {.heads = heads,
-                                            .kv_heads = heads,
-                                            .head_size = read_head_size(config, "hidden_size", "num_heads"),
-                                            .scale = 1.0F},
-                              .inner = size_or(config, "intermediate_size", 4 * traits.hidden.value)};
-  traits.layers.assign(static_cast<size_t>(get_layers(config, "num_layers")), layer);
+  for (DecoderLayer& layer : traits.layers) {
+    layer.attention.scale = 1.0F;
+  }
   set_windows(traits, read_windows_of_runs(config, std::ssize(traits.layers)));
-  traits.norm = NormKind::layer;
-  traits.epsilon = positive_or(config, "layer_norm_epsilon", 1e-5F);
-  traits.activation = config.text_or("activation_function", "gelu_new");
-  traits.attention_output_bias = traits.feed_forward_bias = Bias::always;
-  traits.is_tied = config.flag_or("tie_word_embeddings", true);
-  traits.labels = {read_label_count(config), "id2label"};
-  traits.padding = find_token(config, "pad_token_id");
+  traits.attention_output_bias = Bias::always;
   return traits;
 }
 

@@ -1,6 +1,6 @@
 #include <array>
 
-#include "formats/architectures/decoder.h"
+#include "formats/architectures/gpt_like.h"
 #include "formats/architectures/rows.h"
 #include "formats/config.h"
 #include "formats/error.h"
@@ -32,8 +32,6 @@ constexpr DecoderNames kNames = {
     .final_norm = "transformer.ln_f",
 };
 
-constexpr DecoderKeys kKeys = {.q = "n_embd", .kv = "n_embd", .inner = "n_inner"};
-
 RotaryTraits read_rotary(const JsonField& config, int64_t head_size) {
   const int64_t dims = get_size(config, "rotary_dim");
   if (dims > head_size) {
@@ -45,22 +43,10 @@ RotaryTraits read_rotary(const JsonField& config, int64_t head_size) {
 }
 
 DecoderTraits read_traits(const JsonField& config) {
-  DecoderTraits traits{.names = kNames, .keys = kKeys};
-  traits.vocabulary = read_size(config, "vocab_size");
-  traits.hidden = read_size(config, "n_embd");
-  const int64_t heads = get_size(config, "n_head");
-  const DecoderLayer layer = {
-      .attention = {.heads = heads, .kv_heads = heads, .head_size = read_head_size(config, "n_embd", "n_head")},
-      .inner = size_or(config, "n_inner", 4 * traits.hidden.value)};
-  traits.layers.assign(static_cast<size_t>(get_layers(config, "n_layer")), layer);
-  traits.rotary = read_rotary(config, layer.attention.head_size);
-  traits.norm = NormKind::layer;
-  traits.epsilon = positive_or(config, "layer_norm_epsilon", 1e-5F);
-  traits.activation = config.text_or("activation_function", "gelu_new");
-  traits.feed_forward_bias = traits.head_bias = Bias::always;
+  DecoderTraits traits = read_gpt_like(config, kNames);
+  traits.rotary = read_rotary(config, traits.layers.front().attention.head_size);
+  traits.head_bias = Bias::always;
   traits.is_tied = config.flag_or("tie_word_embeddings", false);
-  traits.labels = {read_label_count(config), "id2label"};
-  traits.padding = find_token(config, "pad_token_id");
   return traits;
 }
 

@@ -22,6 +22,7 @@ extern const FamilyRow kMobilebert;
 extern const FamilyRow kOpenelm;
 extern const FamilyRow kPhi;
 extern const FamilyRow kPhi3;
+extern const FamilyRow kPhiMsft;
 extern const FamilyRow kQwen2;
 extern const FamilyRow kQwen3;
 extern const FamilyRow kT5;
