@@ -97,7 +97,8 @@ ValueId Blocks::head_weight(const HeadWeightTraits& t) {
   const Tensor* own = weights_->find(t.name);
   const bool may_share = t.tie == Tie::by_default;
   const DenseEncoding* table = builder_->graph().value(t.table).constant->dense();
-  if (may_share && (own == nullptr || are_equal(*own, table->values))) {
+  const bool is_copy = own != nullptr && table != nullptr && are_equal(*own, table->values);
+  if (may_share && (!weights_->has(t.name) || is_copy)) {
     weights_->leave(t.name);
     return t.table;
   }

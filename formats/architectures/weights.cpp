@@ -41,6 +41,17 @@ Shape stored_shape(const Shape& shape, Stored stored) {
   return stored == Stored::in_out ? swap_last_two(shape) : shape;
 }
 
+/// True for the biases of zeros that AutoGPTQ gives all of its modules.
+bool is_empty_bias(const NamedTensors& tensors, const std::string& name) {
+  constexpr std::string_view kBias = ".bias";
+  if (!name.ends_with(kBias) || !tensors.encoded.contains(name.substr(0, name.size() - kBias.size()) + ".weight")) {
+    return false;
+  }
+  const auto bias = tensors.tensors.find(name);
+  return bias != tensors.tensors.end() && is_float(bias->second.dtype()) &&
+         std::ranges::all_of(bias->second.bytes(), [](std::byte b) { return b == std::byte{0}; });
+}
+
 }  // namespace
 
 Weights::Weights(NamedTensors tensors, std::string_view prefix_that_may_be_missing)
@@ -127,7 +138,7 @@ void Weights::check(std::span<const std::string_view> ignored) const {
   }
   std::vector<std::string> left_over = unused();
   std::erase_if(left_over, [&](const std::string& name) {
-    return left_.contains(name) ||
+    return left_.contains(name) || is_empty_bias(tensors_, name) ||
            std::ranges::any_of(ignored, [&](std::string_view part) { return name.find(part) != std::string::npos; });
   });
   if (!left_over.empty()) {

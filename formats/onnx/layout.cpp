@@ -6,6 +6,7 @@
 #include "formats/onnx/lowering_context.h"
 #include "formats/onnx/wire.h"
 #include "formats/onnx/writer_proto.h"
+#include "formats/source_notes.h"
 
 namespace terse::onnx {
 namespace {
@@ -127,7 +128,7 @@ FilePlan plan_files(const Model& model, const std::filesystem::path& path, const
 
 Layout layout(const Model& model, const std::filesystem::path& path, const WriteOptions& options) {
   const FilePlan plan = plan_files(model, path, options);
-  Layout result;
+  Layout result{.files = {}, .entries = {}, .notes = source_notes(model)};
   const std::string name = path.filename().string();
   result.files.push_back({name, plan.model_bytes});
   if (!plan.data_name.empty()) {

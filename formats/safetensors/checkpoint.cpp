@@ -11,7 +11,9 @@
 #include "formats/safetensors/folder_files.h"
 #include "formats/safetensors/lowering.h"
 #include "formats/safetensors/model_card.h"
+#include "formats/safetensors/quantized.h"
 #include "formats/safetensors/writer.h"
+#include "formats/source_notes.h"
 
 namespace terse::safetensors {
 namespace {
@@ -92,7 +94,7 @@ Model open(const std::filesystem::path& path, const OpenOptions& options) {
   return with_context(path.string(), [&] {
     auto metadata = tensors.metadata;
     metadata.erase(std::string(kFormat));
-    unpack(tensors, config);
+    unpack(tensors, config, folder);
     Model model = architectures::build(folder, std::move(config), std::move(tensors), options);
     assign_roles(model.graph);
     model.metadata.assign(metadata.begin(), metadata.end());
@@ -105,7 +107,7 @@ Model open(const std::filesystem::path& path, const OpenOptions& options) {
 
 Layout layout(const Model& model, const std::filesystem::path& /*path*/, const WriteOptions& /*options*/) {
   const Plan plan = make_plan(model);
-  Layout layout;
+  Layout layout{.files = {}, .entries = {}, .notes = source_notes(model)};
   std::map<ValueId, size_t> entries;
   for (const PlannedFile& file : plan.weights) {
     layout.files.push_back({file.name, file.bytes});

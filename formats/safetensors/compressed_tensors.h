@@ -19,7 +19,8 @@ namespace terse::safetensors {
 //   M.weight_shape       i64 [2]: out, in
 //
 // value = (code - zero point) * scale. The codes are those of AffineEncoding, but for the rows' padding to four bytes.
-// The same library's "int-quantized" stores 8 bits as M.weight, i8 [out, in], beside M.weight_scale: read, not written.
+// The same library's "int-quantized" and "naive-quantized" store codes a byte as M.weight, i8 [out, in], beside
+// M.weight_scale: read, not written (quantized.h).
 
 inline constexpr std::string_view kWeight = ".weight";
 inline constexpr std::string_view kPacked = ".weight_packed";
@@ -50,11 +51,5 @@ std::vector<StoredTensor> pack(const std::string& name, const EncodingPtr& weigh
 
 /// config.json's `quantization_config` for a model whose weights `packed` have codes, and `dense` have none: JSON.
 std::string quantization_config(const Graph& graph, std::span<const ValueId> packed, std::span<const ValueId> dense);
-
-/// The reverse of `pack`: takes the tensors of weights with codes out of `tensors.tensors` and puts the weights into
-/// `tensors.encoded`. `config` is config.json's text; does nothing if it has no quantization_config. Activations that
-/// it would have quantized are not.
-/// Errors: unsupported for other quantization methods and forms; input for tensors that contradict each other.
-void unpack(NamedTensors& tensors, const std::string& config);
 
 }  // namespace terse::safetensors

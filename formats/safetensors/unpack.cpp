@@ -1,17 +1,22 @@
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "formats/error.h"
 #include "formats/json_fields.h"
 #include "formats/rounding.h"
+#include "formats/safetensors/code_grid.h"
+#include "formats/safetensors/coded_module.h"
 #include "formats/safetensors/compressed_tensors.h"
+#include "formats/safetensors/quantized.h"
 
 namespace terse::safetensors {
 namespace {
 
-constexpr int kWordBits = 32;
-constexpr std::string_view kOrder = ".weight_g_idx";
+constexpr std::string_view kOrder = ".weight_g_idx", kGlobalScale = ".weight_global_scale";
+constexpr std::array<std::string_view, 6> kOfActivations = {".input_scale",  ".input_zero_point", ".k_scale",
+                                                            ".output_scale", ".q_scale",          ".v_scale"};
 
 /// What the groups of a quantization_config allow.
 struct Groups {
@@ -38,49 +43,8 @@ Groups read_groups(const JsonField& config) {
   return groups;
 }
 
-/// Takes the tensors of one module out of the checkpoint's.
-class Module {
- public:
-  Module(NamedTensors& tensors, std::string name) : tensors_(tensors.tensors), name_(std::move(name)) {}
-
-  std::string weight() const { return name_ + std::string(kWeight); }
-
-  std::optional<Tensor> take(std::string_view suffix) {
-    const auto node = tensors_.extract(name_ + std::string(suffix));
-    return node.empty() ? std::nullopt : std::optional(node.mapped());
-  }
-
-  Tensor get(std::string_view suffix) {
-    auto tensor = take(suffix);
-    if (!tensor) {
-      throw Error(Kind::input, "tensor {}{} is missing: {}{} stands for a weight with codes", name_, suffix, name_,
-                  kPacked);
-    }
-    return *tensor;
-  }
-
-  /// Error input unless a tensor has this shape.
-  void expect(const Tensor& tensor, std::string_view suffix, const Shape& shape) const {
-    if (tensor.shape() != shape) {
-      throw Error(Kind::input, "tensor {}{} has shape {}, expected {}", name_, suffix, to_string(tensor.shape()),
-                  to_string(shape));
-    }
-  }
-
-  void expect(const Tensor& tensor, std::string_view suffix, std::initializer_list<DType> types) const {
-    if (std::ranges::find(types, tensor.dtype()) == types.end()) {
-      throw Error(Kind::unsupported, "tensor {}{} has type {}, which compressed-tensors' integer forms lack", name_,
-                  suffix, terse::name(tensor.dtype()));
-    }
-  }
-
- private:
-  std::map<std::string, Tensor, std::less<>>& tensors_;
-  std::string name_;
-};
-
 /// Out and in of the weight. Bounded, so that products with code widths cannot overflow.
-Shape take_shape(Module& module) {
+Shape get_shape(CodedModule& module) {
   const Tensor stored = module.get(kShapeOf);
   module.expect(stored, kShapeOf, Shape{2});
   module.expect(stored, kShapeOf, {DType::i32, DType::i64});
@@ -93,17 +57,20 @@ Shape take_shape(Module& module) {
   return shape;
 }
 
+/// A tensor of one element, for all rows.
+Tensor repeat(const Tensor& one, int64_t rows) {
+  Tensor repeated = Tensor::uninitialized(one.dtype(), {rows, 1});
+  for (size_t i = 0; i < repeated.bytes().size(); ++i) {
+    repeated.mutable_bytes()[i] = one.bytes()[i % one.bytes().size()];
+  }
+  return repeated;
+}
+
 /// Scales [out, groups]; one for all is repeated for every row.
-Tensor take_scales(Module& module, int64_t rows) {
-  Tensor scales = module.get(kScale).aligned();
-  module.expect(scales, kScale, {DType::f32, DType::f16, DType::bf16});
-  if (scales.count() == 1 && rows > 1) {
-    Tensor repeated = Tensor::uninitialized(scales.dtype(), {rows, 1});
-    const auto one = scales.bytes();
-    for (size_t i = 0; i < repeated.bytes().size(); ++i) {
-      repeated.mutable_bytes()[i] = one[i % one.size()];
-    }
-    return repeated;
+Tensor get_scales(CodedModule& module, int64_t rows) {
+  const Tensor scales = module.get_scales(kScale);
+  if (scales.count() == 1) {
+    return repeat(scales, rows);
   }
   if (scales.rank() != 2 || scales.shape()[0] != rows || scales.shape()[1] < 1) {
     module.expect(scales, kScale, Shape{rows, 1});
@@ -111,7 +78,7 @@ Tensor take_scales(Module& module, int64_t rows) {
   return scales;
 }
 
-int64_t group_columns(const Module& module, const Groups& groups, int64_t columns, int64_t count) {
+int64_t get_group_columns(const CodedModule& module, const Groups& groups, int64_t columns, int64_t count) {
   if (count == 1) {
     return columns;
   }
@@ -122,135 +89,102 @@ int64_t group_columns(const Module& module, const Groups& groups, int64_t column
   return columns / count;
 }
 
-int find_bits(const Module& module, const Groups& groups, int64_t columns, int64_t words) {
+int get_bits(const CodedModule& module, const Groups& groups, int64_t columns, int64_t words) {
   for (const int64_t bits : groups.bits) {
-    if ((bits == 2 || bits == 4 || bits == 8) && divide_up(columns * bits, kWordBits) == words) {
+    if (bits <= 8 && divide_up(columns * bits, kWordBits) == words) {
       return static_cast<int>(bits);
     }
   }
-  throw Error(Kind::unsupported,
-              "tensor {} has {} columns in {} words, which fits no num_bits of config.json among 2, 4 and 8",
+  throw Error(Kind::unsupported, "tensor {} has {} columns in {} words, which fits no num_bits of config.json up to 8",
               module.weight(), columns, words);
 }
 
-/// Packed rows without their padding to whole words: a view where there is none.
-Tensor codes_of(const Tensor& packed, int64_t columns, int bits) {
-  const int64_t rows = packed.shape()[0], padded = packed.shape()[1] * 4, used = divide_up(columns * bits, 8);
-  Tensor bytes = packed.reinterpreted(DType::u8, {rows, padded});
-  if (used == padded) {
-    return bytes;
-  }
-  Tensor codes = Tensor::uninitialized(DType::u8, {rows, used});
-  for (int64_t row = 0; row < rows; ++row) {
-    const auto from = bytes.bytes().subspan(static_cast<size_t>(row * padded), static_cast<size_t>(used));
-    std::ranges::copy(from, codes.mutable_bytes().begin() + row * used);
-  }
-  return codes;
-}
-
-/// Zero points that are packed down the rows, as u8 [rows, groups].
-Tensor unpack_zero_points(const Tensor& packed, int64_t rows, int64_t groups, int bits) {
-  Tensor points = Tensor::uninitialized(DType::u8, {rows, groups});
-  const Tensor words = packed.aligned();
-  const auto from = words.values<int32_t>();
-  const auto to = points.mutable_values<uint8_t>();
-  for (int64_t row = 0; row < rows; ++row) {
-    const int64_t bit = row * bits;
-    for (int64_t group = 0; group < groups; ++group) {
-      const auto word = static_cast<uint32_t>(from[static_cast<size_t>(bit / kWordBits * groups + group)]);
-      to[static_cast<size_t>(row * groups + group)] =
-          static_cast<uint8_t>((word >> (bit % kWordBits)) & ((1U << bits) - 1));
-    }
-  }
-  return points;
-}
-
-/// Signed bytes as unsigned codes: plus 128.
-Tensor offset_bytes(const Tensor& values) {
+/// Signed bytes as unsigned codes of so many bits. Error input if one has more.
+Tensor offset_bytes(const CodedModule& module, const Tensor& values, int bits) {
   Tensor codes = Tensor::uninitialized(DType::u8, values.shape());
-  std::ranges::transform(values.bytes(), codes.mutable_bytes().begin(),
-                         [](std::byte b) { return b ^ std::byte{0x80}; });
+  const int middle = 1 << (bits - 1);
+  std::ranges::transform(values.values<int8_t>(), codes.mutable_values<uint8_t>().begin(), [&](int8_t value) {
+    if (value < -middle || value >= middle) {
+      throw Error(Kind::input, "tensor {} has a code {}, which {} bits do not hold", module.weight(), value, bits);
+    }
+    return static_cast<uint8_t>(value + middle);
+  });
   return codes;
 }
 
-void take_zero_points(Module& module, AffineEncoding& affine, const Shape& grid) {
+/// Zero points a byte, [out, groups]: packed down the rows in the file, or as they are in older ones.
+Tensor take_zero_points(CodedModule& module, int bits, const Shape& grid) {
   const auto points = module.take(kZeroPoint);
   if (!points) {
-    return;
+    return {};
   }
   module.expect(*points, kZeroPoint, {DType::i32, DType::i8});
-  affine.asymmetric = true;
   if (points->dtype() == DType::i8) {
-    module.expect(*points, kZeroPoint, grid);
-    affine.zero_points = offset_bytes(*points);
-  } else {
-    module.expect(*points, kZeroPoint, Shape{divide_up(grid[0] * affine.bits, kWordBits), grid[1]});
-    affine.zero_points = unpack_zero_points(*points, grid[0], grid[1], affine.bits);
+    const bool is_one = points->count() == 1 && grid[1] == 1;
+    module.expect(*points, kZeroPoint, is_one ? points->shape() : grid);
+    Tensor codes = offset_bytes(module, *points, bits);
+    return is_one ? repeat(codes, grid[0]) : codes;
   }
+  module.expect(*points, kZeroPoint, Shape{divide_up(grid[0] * bits, kWordBits), grid[1]});
+  return unpack_zero_points(transposed(*points), grid[0], bits);
 }
 
-AffineEncoding affine_of(Module& module, const Groups& groups, const Shape& shape) {
-  AffineEncoding affine;
-  affine.scales = take_scales(module, shape[0]);
-  affine.scale_dtype = affine.scales.dtype();
-  affine.group_columns = group_columns(module, groups, shape[1], affine.scales.shape()[1]);
-  return affine;
+/// The group of every column, where they are not runs of columns; all -1 in files that were to have some and do not.
+std::vector<int32_t> take_groups(CodedModule& module, const CodeGrid& grid) {
+  const auto order = module.take(kOrder);
+  if (!order) {
+    return {};
+  }
+  module.expect(*order, kOrder, {DType::i32, DType::i64});
+  module.expect(*order, kOrder, Shape{grid.columns});
+  const std::vector<int64_t> groups = to_int64s(order->aligned());
+  if (std::ranges::find(groups, -1) != groups.end()) {
+    return {};
+  }
+  return irregular_groups(module.weight(), groups, grid.group_columns, grid.scales.shape()[1]);
 }
 
-EncodingPtr take_packed(Module& module, const Groups& groups) {
-  if (module.take(kOrder)) {
-    throw Error(Kind::unsupported, "tensor {} has its columns in an order of its own, which this version does not read",
-                module.weight());
-  }
-  const Shape shape = take_shape(module);
+EncodingPtr take_packed(CodedModule& module, const Groups& groups) {
+  const Shape shape = get_shape(module);
   const Tensor packed = module.get(kPacked);
   module.expect(packed, kPacked, {DType::i32});
   if (packed.rank() != 2 || packed.shape()[0] != shape[0]) {
     module.expect(packed, kPacked, Shape{shape[0], divide_up(shape[1] * 4, kWordBits)});
   }
-  AffineEncoding affine = affine_of(module, groups, shape);
-  affine.bits = find_bits(module, groups, shape[1], packed.shape()[1]);
-  affine.codes = codes_of(packed, shape[1], affine.bits);
-  take_zero_points(module, affine, affine.scales.shape());
-  return std::make_shared<const Encoding>(Encoding{.shape = shape, .form = std::move(affine)});
+  CodeGrid grid{.rows = shape[0], .columns = shape[1]};
+  grid.scales = get_scales(module, shape[0]);
+  grid.group_columns = get_group_columns(module, groups, shape[1], grid.scales.shape()[1]);
+  grid.bits = get_bits(module, groups, shape[1], packed.shape()[1]);
+  grid.codes = packed.reinterpreted(DType::u8, {shape[0], packed.shape()[1] * 4});
+  grid.zero_points = take_zero_points(module, grid.bits, grid.scales.shape());
+  grid.group = take_groups(module, grid);
+  return encode(std::move(grid));
 }
 
-EncodingPtr take_bytes(Module& module, const Groups& groups) {
+/// Codes a byte, whatever their width ("int-quantized", "naive-quantized").
+EncodingPtr take_bytes(CodedModule& module, const Groups& groups) {
   const Tensor values = module.get(kWeight);
-  if (values.rank() != 2 || values.count() == 0) {
-    throw Error(Kind::unsupported, "tensor {} has 8-bit codes of shape {}, expected a matrix", module.weight(),
-                to_string(values.shape()));
-  }
-  AffineEncoding affine = affine_of(module, groups, values.shape());
-  affine.bits = 8;
-  affine.codes = offset_bytes(values);
-  take_zero_points(module, affine, affine.scales.shape());
-  return std::make_shared<const Encoding>(Encoding{.shape = values.shape(), .form = std::move(affine)});
+  module.expect_matrix(values, kWeight);
+  const int bits = groups.bits.size() == 1 && *groups.bits.begin() <= 4 ? 4 : 8;
+  CodeGrid grid{.rows = values.shape()[0], .columns = values.shape()[1], .bits = bits};
+  grid.scales = get_scales(module, grid.rows);
+  grid.group_columns = get_group_columns(module, groups, grid.columns, grid.scales.shape()[1]);
+  grid.codes = pack_rows(offset_bytes(module, values, bits), bits);
+  grid.zero_points = take_zero_points(module, bits, grid.scales.shape());
+  grid.group = take_groups(module, grid);
+  return encode(std::move(grid));
 }
 
-std::string without(const std::string& name, std::string_view suffix) {
-  return name.ends_with(suffix) ? name.substr(0, name.size() - suffix.size()) : "";
-}
-
-/// Modules whose weights are codes, packed or as bytes.
-std::vector<std::string> find_modules(const NamedTensors& tensors) {
-  std::vector<std::string> names;
-  for (const auto& [name, tensor] : tensors.tensors) {
-    const std::string packed = without(name, kPacked),
-                      bytes = tensor.dtype() == DType::i8 ? without(name, kWeight) : "";
-    if (!packed.empty() || !bytes.empty()) {
-      names.push_back(packed.empty() ? bytes : packed);
-    }
-  }
+/// Modules whose weights are codes a byte.
+std::vector<std::string> find_bytes(const NamedTensors& tensors) {
+  std::vector<std::string> names = find_modules(tensors, kWeight);
+  std::erase_if(names, [&](const std::string& name) {
+    return tensors.tensors.at(name + std::string(kWeight)).dtype() != DType::i8;
+  });
   return names;
 }
 
-void check_method(const JsonField& config) {
-  const std::string method = config.text_or("quant_method", "");
-  if (method != "compressed-tensors") {
-    throw Error(Kind::unsupported, "quantization_config: quant_method '{}', this version reads compressed-tensors",
-                method);
-  }
+void check_sparsity(const JsonField& config) {
   const auto sparsity = config.find("sparsity_config");
   const std::string format = sparsity ? sparsity->text_or("format", "dense") : "dense";
   if (format != "dense") {
@@ -259,24 +193,40 @@ void check_method(const JsonField& config) {
   }
 }
 
+void check_no_float4(const NamedTensors& tensors) {
+  if (const auto names = find_modules(tensors, kGlobalScale); !names.empty()) {
+    throw Error(Kind::unsupported,
+                "tensor {}.weight is in floats of 4 bits, which this version does not read: start from the model that "
+                "was quantized",
+                names.front());
+  }
+}
+
+/// What readers compute with activations and caches, and not with weights.
+void drop_activation_scales(NamedTensors& tensors) {
+  for (const std::string_view suffix : kOfActivations) {
+    std::erase_if(tensors.tensors, [&](const auto& entry) { return entry.first.ends_with(suffix); });
+  }
+}
+
 }  // namespace
 
-void unpack(NamedTensors& tensors, const std::string& config) {
-  const nlohmann::json document = with_context("config.json", [&] { return parse_json(config); });
-  const auto quantization =
-      with_context("config.json", [&] { return JsonField(document, "").find("quantization_config"); });
-  if (!quantization) {
-    return;
-  }
+void unpack_compressed_tensors(NamedTensors& tensors, const JsonField& config) {
   const Groups groups = with_context("config.json", [&] {
-    check_method(*quantization);
-    return read_groups(*quantization);
+    check_sparsity(config);
+    return read_groups(config);
   });
-  for (const std::string& name : find_modules(tensors)) {
-    Module module(tensors, name);
-    const bool is_packed = tensors.tensors.contains(name + std::string(kPacked));
-    tensors.encoded[module.weight()] = is_packed ? take_packed(module, groups) : take_bytes(module, groups);
+  check_no_float4(tensors);
+  unpack_float8(tensors, config);
+  for (const std::string& name : find_modules(tensors, kPacked)) {
+    CodedModule module(tensors, name);
+    tensors.encoded[module.weight()] = take_packed(module, groups);
   }
+  for (const std::string& name : find_bytes(tensors)) {
+    CodedModule module(tensors, name);
+    tensors.encoded[module.weight()] = take_bytes(module, groups);
+  }
+  drop_activation_scales(tensors);
 }
 
 }  // namespace terse::safetensors
