@@ -4,6 +4,7 @@
 #include <array>
 
 #include "formats/blocks/block_codec.h"
+#include "formats/rounding.h"
 
 namespace terse {
 namespace {
@@ -21,8 +22,10 @@ const GridRow* find_grid(BlockType type) {
   return found == kGrids.end() ? nullptr : found;
 }
 
-bool has_grid(const AffineEncoding& affine) {
-  return affine.group_rows == 1 && affine.group_columns == kColumns && !affine.asymmetric &&
+/// A scale for more columns than a block has is repeated.
+bool has_grid(const AffineEncoding& affine, int64_t columns) {
+  const bool fills_blocks = affine.group_columns % kColumns == 0 || affine.group_columns >= columns;
+  return affine.group_rows == 1 && fills_blocks && columns % kColumns == 0 && !affine.asymmetric &&
          affine.scale_dtype == DType::f16;
 }
 
@@ -54,7 +57,7 @@ Encoding to_affine(const Encoding& encoding, int bits) {
 
 std::optional<BlockType> equal_block_type(const Encoding& encoding) {
   const AffineEncoding* affine = encoding.affine();
-  if (affine == nullptr || !has_grid(*affine) || encoding.columns() % kColumns != 0) {
+  if (affine == nullptr || !has_grid(*affine, encoding.columns())) {
     return std::nullopt;
   }
   const auto* found = std::ranges::find(kGrids, affine->bits, &GridRow::bits);
@@ -73,9 +76,11 @@ Encoding to_blocks(const Encoding& encoding) {
   const int64_t code_bytes = packed_row_bytes(encoding.columns(), affine.bits) / blocks;
   const auto codes = affine.codes.values<uint8_t>();
   const auto scales = affine.scales.values<Half>();
+  const int64_t groups = divide_up(encoding.columns(), affine.group_columns);
   for (int64_t i = 0; i < encoding.rows() * blocks; ++i) {
     BlockParts parts;
-    parts.scale = to_float(scales[static_cast<size_t>(i)]);
+    const int64_t group = i % blocks * kColumns / affine.group_columns;
+    parts.scale = to_float(scales[static_cast<size_t>(i / blocks * groups + group)]);
     parts.scales[0] = 1;
     unpack_codes(codes.subspan(static_cast<size_t>(i * code_bytes), static_cast<size_t>(code_bytes)), affine.bits,
                  std::span(parts.codes).first(kColumns));

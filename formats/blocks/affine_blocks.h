@@ -11,6 +11,7 @@ namespace terse {
 //   Q4_0  4 bits, block 32, symmetric, scales f16
 //   Q8_0  8 bits, block 32, symmetric, scales f16
 //
+// A scale for more columns, as GPTQ has them, is one that several blocks share.
 // Nothing is rounded on the way from one to the other, so what one runtime was given another can have.
 
 /// The block type with the same numbers as an affine encoding; nothing if there is none.
