@@ -12,8 +12,14 @@
 namespace terse::gguf {
 namespace {
 
-constexpr std::array kFamilies = {&kBert,  &kDistilbert, &kGemma, &kGpt2,  &kGranite,
-                                  &kLlama, &kMistral,    &kPhi,   &kQwen2, &kQwen3};
+/// By name, but those with a signature in front of those of their architecture that have none.
+constexpr std::array kFamilies = {
+    &kBert,    &kDistilbert, &kGemma, &kGemma2, &kGpt2,  &kGranite, &kLlama,
+    &kMistral, &kPhiMsft,    &kPhi,   &kPhi3,   &kQwen2, &kQwen3,
+};
+
+/// Families that terse builds and llama.cpp (0.5.0) does not.
+constexpr std::array<std::string_view, 5> kUnknownToLlamaCpp = {"albert", "electra", "gpt_neo", "gptj", "mobilebert"};
 
 constexpr std::string_view kLayer = "{}";
 
@@ -75,8 +81,11 @@ const FamilyRow& get_family(std::string_view model_type) {
   if (const FamilyRow* row = find_family(model_type)) {
     return *row;
   }
+  if (std::ranges::find(kUnknownToLlamaCpp, model_type) != kUnknownToLlamaCpp.end()) {
+    throw Error(Kind::unsupported, "llama.cpp has no family {}: onnx and safetensors can hold it", model_type);
+  }
   throw Error(Kind::unsupported,
-              "family {} has no form in gguf files that this version knows ({}): onnx and safetensors can hold it",
+              "this version writes no gguf files of family {}, only of {}: onnx and safetensors can hold it",
               model_type, list_families(&FamilyRow::model_type));
 }
 

@@ -9,11 +9,14 @@ namespace terse::gguf {
 extern const FamilyRow kBert;
 extern const FamilyRow kDistilbert;
 extern const FamilyRow kGemma;
+extern const FamilyRow kGemma2;
 extern const FamilyRow kGpt2;
 extern const FamilyRow kGranite;
 extern const FamilyRow kLlama;
 extern const FamilyRow kMistral;
 extern const FamilyRow kPhi;
+extern const FamilyRow kPhi3;
+extern const FamilyRow kPhiMsft;
 extern const FamilyRow kQwen2;
 extern const FamilyRow kQwen3;
 

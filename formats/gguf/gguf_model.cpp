@@ -8,6 +8,7 @@
 #include "formats/gguf/family.h"
 #include "formats/gguf/rope_metadata.h"
 #include "formats/safetensors/config_text.h"
+#include "formats/source_notes.h"
 
 namespace terse::gguf {
 namespace {
@@ -44,7 +45,7 @@ bool is_widened(const FileTensor& tensor, const NameRow& row) {
 NamedTensors name_tensors(const File& file, const FamilyRow& family, DType dtype) {
   NamedTensors named{.files = file.files, .file_bytes = file.file_bytes};
   for (const FileTensor& tensor : file.tensors) {
-    if (tensor.name == kRotaryFactors) {
+    if (tensor.name == kRotaryFactors || tensor.name == kLongFactors || tensor.name == kShortFactors) {
       continue;
     }
     const auto other = find_checkpoint_name(family, tensor.name);
@@ -120,6 +121,7 @@ Layout layout(const Model& model, const std::filesystem::path& path, const Write
   const FileLayout places = layout(lowered.metadata, lowered.tensors);
   const std::string name = path.filename().string();
   Layout layout{.files = {{name, places.total_bytes}}, .entries = {}, .notes = lowered.notes};
+  std::ranges::move(source_notes(model), std::back_inserter(layout.notes));
   for (size_t i = 0; i < lowered.tensors.size(); ++i) {
     if (lowered.sources[i] != kNoValue) {
       layout.entries.push_back({lowered.sources[i], name, places.tensors[i].bytes});

@@ -149,7 +149,8 @@ class Lowering {
   static BlockType get_type(const Encoding& encoding) {
     const auto type = find_type(encoding);
     if (!type || encoding.columns() % row(*type).elements != 0) {
-      throw Error(Kind::unsupported, "has encoding {}, gguf can hold {}", describe(encoding), kEncodings);
+      throw Error(Kind::unsupported, "has encoding {}, gguf can hold {}{}", describe(encoding), kEncodings,
+                  encoding.dense() == nullptr ? "; convert --dtype f16 makes floats of it" : "");
     }
     return *type;
   }

@@ -35,6 +35,13 @@ def llama(**settings):
     return Family("LlamaConfig", "LlamaForCausalLM", LLAMA_LIKE | settings)
 
 
+def phi3(trained=64, longest=64):
+    """With factors of its own for contexts that are longer than those that it was trained on, if it takes any."""
+    longrope = dict(rope_type="longrope", rope_theta=1e4, short_factor=[1 + i / 8 for i in range(8)], long_factor=[2 + i for i in range(8)])
+    settings = dict(sliding_window=20, original_max_position_embeddings=trained, max_position_embeddings=longest)
+    return Family("Phi3Config", "Phi3ForCausalLM", LLAMA_LIKE | settings | (dict(rope_parameters=longrope) if longest > trained else {}))
+
+
 BERT = Family("BertConfig", "BertModel", BERT_LIKE, ENCODER, HIDDEN, loading=dict(add_pooling_layer=False))
 DISTILBERT = Family("DistilBertConfig", "DistilBertModel", dict(dim=64, hidden_dim=160, n_layers=2, n_heads=4, max_position_embeddings=64), outputs=HIDDEN)
 GPT2 = dataclasses.replace(FAMILIES["gpt2"], settings=FAMILIES["gpt2"].settings | dict(n_ctx=64))  # as old files say it; the converter wants it
@@ -49,7 +56,12 @@ MODELS = {
     "qwen3": Model(Family("Qwen3Config", "Qwen3ForCausalLM", LLAMA_LIKE | dict(head_dim=32)), "qwen2", "qwen2"),
     "granite": Model(FAMILIES["granite"], "smollm", "smollm"),
     "gemma": Model(FAMILIES["gemma"], "llama.model", "default"),
+    "gemma2": Model(dataclasses.replace(FAMILIES["gemma2"], settings=FAMILIES["gemma2"].settings | dict(query_pre_attn_scalar=32)), "llama.model", "default"),
     "phi": Model(FAMILIES["phi"], "gpt2", "gpt-2"),
+    # Phi-3: of models that are called so, llama.cpp wants tokens of the published ones.
+    "fused": Model(phi3(), "llama.model", "default"),
+    "longrope": Model(phi3(8, 64), "llama.model", "default"),
+    "longrope-short": Model(phi3(512, 1024), "llama.model", "default"),
     "gpt2": Model(GPT2, "gpt2", "gpt-2"),
     "bert": Model(BERT, "bert", "bert-bge"),
     "distilbert": Model(DISTILBERT, "bert", "bert-bge"),

@@ -178,7 +178,8 @@ def test_grids_that_a_block_type_is_run_in_llama_cpp(made, bits, block_type, tmp
 # What a converter may say as it likes.
 FREE = {"general.name", "general.size_label"}
 # What a tokenizer's file does not know: llama.cpp finds how text is cut by hashes, and cuts it for BERT in one way only.
-FREE_OF = {"bert": {"tokenizer.ggml.pre"}, "distilbert": {"tokenizer.ggml.pre"}}
+# Gemma's texts begin without a space, to the converter whatever the file says.
+FREE_OF = {"bert": {"tokenizer.ggml.pre"}, "distilbert": {"tokenizer.ggml.pre"}, "gemma2": {"tokenizer.ggml.add_space_prefix"}}
 # What either may leave unsaid, for llama.cpp knows it; that texts are cut alike is a test of its own.
 OPTIONAL = {"add_bos_token", "add_eos_token", "add_sep_token", "add_space_prefix", "remove_extra_whitespaces", "unknown_token_id", "normalizer.strip_accents"}
 
@@ -199,7 +200,7 @@ def take_bare_mark(found, expected):
             found[key][1][i] = expected[key][1][i]
 
 
-@pytest.mark.parametrize("name", ["llama-untied", "llama3", "gpt2", "bert", "distilbert"])
+@pytest.mark.parametrize("name", ["llama-untied", "llama3", "gemma2", "fused", "longrope", "gpt2", "bert", "distilbert"])
 def test_files_are_those_of_llama_cpps_own_converter(made, files, name, tmp_path):
     """Every key of the metadata, and every tensor's type, shape and bytes."""
     model, ours = made(name), files(name, "f16")
@@ -230,9 +231,18 @@ def refusal(*arguments, out):
     return done.stderr
 
 
-def test_a_family_that_llama_cpp_lacks_is_refused_and_targets_that_do_are_named(tmp_path):
-    said = refusal("convert", families.make("t5", "checkpoint", tmp_path), out=tmp_path / "out.gguf")
-    assert "t5" in said and "onnx" in said and "safetensors" in said
+@pytest.mark.parametrize("family, who", [("gptj", "llama.cpp has no family gptj"), ("albert", "llama.cpp has no family albert"), ("t5", "this version writes no gguf files of family t5")])
+def test_a_family_without_a_row_is_refused_and_targets_that_hold_it_are_named(family, who, tmp_path):
+    said = refusal("convert", families.make(family, "checkpoint", tmp_path), out=tmp_path / "out.gguf")
+    assert who in said and "onnx" in said and "safetensors" in said
+
+
+@pytest.mark.parametrize("changed", [dict(query_pre_attn_scalar=16), dict(attn_logit_softcapping=None), dict(layer_types=["full_attention", "sliding_attention"])])
+def test_what_llama_cpp_computes_otherwise_for_gemma_2_is_refused(made, changed, tmp_path):
+    folder = shutil.copytree(made("gemma2").half, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changed))
+    assert next(iter(changed)) in refusal("convert", folder, out=tmp_path / "out.gguf")
 
 
 def test_a_tokenizer_that_llama_cpp_cannot_follow_is_refused(made, tmp_path):
@@ -253,7 +263,7 @@ def test_an_activation_that_llama_cpp_does_not_compute_is_refused(tmp_path):
     assert "relu" in refusal("convert", folder, out=tmp_path / "out.gguf")
 
 
-@pytest.mark.parametrize("steps", ["cluster,centroids=16", "quantize,bits=4,block=channel"])
+@pytest.mark.parametrize("steps", ["cluster,centroids=16", "quantize,bits=4,block=channel,grid=asymmetric"])
 def test_an_encoding_that_no_block_type_holds_is_refused(made, steps, tmp_path):
     said = refusal("compress", made("wide").folder, "--pass", steps, out=tmp_path / "out.gguf")
     assert "Q4_0" in said or "q4_0" in said

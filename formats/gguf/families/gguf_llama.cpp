@@ -16,9 +16,7 @@ constexpr auto kGraniteKeys = rms_keys(std::array{
 /// Rows of pairs are neighbours in whole heads, so whole heads are turned.
 void check_whole(const ArchitectureKeys& keys) {
   const auto turned = keys.find_integer("rope.dimension_count");
-  const auto heads = keys.find_integer("attention.head_count").value_or(0);
-  const auto hidden = keys.find_integer("embedding_length").value_or(0);
-  const auto size = keys.find_integer("attention.key_length").value_or(heads > 0 ? hidden / heads : 0);
+  const int64_t size = head_size_of(keys);
   if (turned && *turned != size) {
     throw Error(Kind::unsupported, "metadata '{}': a llama turns whole heads, {} of {} dimensions were asked for",
                 keys.full("rope.dimension_count"), *turned, size);

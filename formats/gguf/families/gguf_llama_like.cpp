@@ -17,6 +17,12 @@ bool has_bias(const File& file, std::string_view module) {
 
 }  // namespace
 
+int64_t head_size_of(const ArchitectureKeys& keys) {
+  const int64_t heads = keys.find_integer("attention.head_count").value_or(0);
+  const int64_t hidden = keys.find_integer("embedding_length").value_or(0);
+  return keys.find_integer("attention.key_length").value_or(heads > 0 ? hidden / heads : 0);
+}
+
 void write_llama_like(const JsonField& config, const std::filesystem::path& /*folder*/, ArchitectureKeys& keys) {
   const HeadSizes heads = read_heads(config);
   keys.set("attention.head_count_kv", static_cast<uint32_t>(heads.kv_heads));
@@ -27,9 +33,7 @@ void write_llama_like(const JsonField& config, const std::filesystem::path& /*fo
 }
 
 void read_llama_like(const File& file, const ArchitectureKeys& keys, nlohmann::ordered_json& config) {
-  const auto heads = keys.find_integer("attention.head_count").value_or(1);
-  const auto hidden = keys.find_integer("embedding_length").value_or(0);
-  const auto head_size = keys.find_integer("attention.key_length").value_or(heads > 0 ? hidden / heads : 0);
+  const int64_t heads = keys.find_integer("attention.head_count").value_or(1), head_size = head_size_of(keys);
   if (const auto values = keys.find_integer("attention.value_length").value_or(head_size); values != head_size) {
     throw Error(Kind::unsupported, "metadata '{}' is {}, expected {} as keys have", keys.full("attention.value_length"),
                 values, head_size);

@@ -63,6 +63,9 @@ inline constexpr std::array<KeyRow, 6> kRmsKeys = rms_keys(std::array<KeyRow, 0>
 
 inline constexpr std::array<FixedRow, 1> kSilu = {FixedRow{"hidden_act", "\"silu\"", "\"swish\""}};
 
+/// Dimensions of a head by a file's metadata: what it says, else an even share of the width.
+int64_t head_size_of(const ArchitectureKeys& keys);
+
 // The members of a FamilyRow: sizes of heads, vocabulary, rotary positions; there also the flags attention_bias and
 // mlp_bias, by the tensors of the file's first layer.
 void write_llama_like(const JsonField& config, const std::filesystem::path& folder, ArchitectureKeys& keys);

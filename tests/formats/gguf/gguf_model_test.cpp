@@ -194,7 +194,7 @@ TEST_SUITE("formats/gguf/gguf_model") {
       return changed;
     };
     CHECK_THROWS_WITH_AS(gguf::check(with([](Checkpoint& c) { c.family = "electra"; }), {}),
-                         doctest::Contains("family electra has no form in gguf files"), Error);
+                         doctest::Contains("llama.cpp has no family electra"), Error);
     CHECK_THROWS_WITH_AS(
         gguf::check(with([](Checkpoint& c) { c.config.replace(c.config.find("\"silu\""), 6, "\"gelu\""); }), {}),
         doctest::Contains("hidden_act is \"gelu\", llama.cpp computes this family with \"silu\" only"), Error);
