@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "formats/architectures/decoder.h"
+#include "formats/architectures/openelm_sizes.h"
 #include "formats/architectures/rows.h"
 #include "formats/config.h"
 #include "formats/error.h"
@@ -75,23 +76,12 @@ int64_t inner_width(double multiplier, int64_t hidden, int64_t divisor) {
   return static_cast<double>(width) < kLeastShare * asked ? width + divisor : width;
 }
 
-std::vector<DecoderLayer> read_layers(const JsonField& config, int64_t hidden) {
-  const int64_t layers = get_layers(config, "num_transformer_layers");
+std::vector<DecoderLayer> read_layers(const JsonField& config) {
   const int64_t head_size = get_size(config, "head_dim");
-  const int64_t divisor = size_or(config, "ffn_dim_divisor", 256);
-  const JsonField heads = config.get("num_query_heads"), kv_heads = config.get("num_kv_heads");
-  const JsonField multipliers = config.get("ffn_multipliers");
   std::vector<DecoderLayer> all;
-  for (int64_t i = 0; i < layers; ++i) {
-    const AttentionTraits attention = {.heads = of_layer(heads, i, layers).whole(1, kGreatestSize),
-                                       .kv_heads = of_layer(kv_heads, i, layers).whole(1, kGreatestSize),
-                                       .head_size = head_size};
-    if (attention.heads % attention.kv_heads != 0) {
-      throw Error(Kind::input, "layer {} has {} num_query_heads, expected a multiple of its {} num_kv_heads", i,
-                  attention.heads, attention.kv_heads);
-    }
-    all.push_back(
-        {.attention = attention, .inner = inner_width(of_layer(multipliers, i, layers).number(), hidden, divisor)});
+  for (const OpenelmLayer& layer : read_openelm_layers(config)) {
+    all.push_back({.attention = {.heads = layer.heads, .kv_heads = layer.kv_heads, .head_size = head_size},
+                   .inner = layer.inner});
   }
   return all;
 }
@@ -101,7 +91,7 @@ DecoderTraits read_traits(const JsonField& config) {
   DecoderTraits traits{.names = kNames, .keys = kKeys};
   traits.vocabulary = read_size(config, "vocab_size");
   traits.hidden = read_size(config, "model_dim");
-  traits.layers = read_layers(config, traits.hidden.value);
+  traits.layers = read_layers(config);
   const RopeConfig rope = {.where = "head_dim", .theta = positive_or(config, "rope_freq_constant", 10000)};
   traits.rotary = rotary_traits(rope, get_size(config, "head_dim"));
   traits.epsilon = kEpsilon;
@@ -116,6 +106,25 @@ Graph build(const JsonField& config, Weights& weights, Head head, const OpenOpti
 }
 
 }  // namespace
+
+std::vector<OpenelmLayer> read_openelm_layers(const JsonField& config) {
+  const int64_t layers = get_layers(config, "num_transformer_layers"), hidden = get_size(config, "model_dim");
+  const int64_t divisor = size_or(config, "ffn_dim_divisor", 256);
+  const JsonField heads = config.get("num_query_heads"), kv_heads = config.get("num_kv_heads");
+  const JsonField multipliers = config.get("ffn_multipliers");
+  std::vector<OpenelmLayer> all;
+  for (int64_t i = 0; i < layers; ++i) {
+    const OpenelmLayer layer = {.heads = of_layer(heads, i, layers).whole(1, kGreatestSize),
+                                .kv_heads = of_layer(kv_heads, i, layers).whole(1, kGreatestSize),
+                                .inner = inner_width(of_layer(multipliers, i, layers).number(), hidden, divisor)};
+    if (layer.heads % layer.kv_heads != 0) {
+      throw Error(Kind::input, "layer {} has {} num_query_heads, expected a multiple of its {} num_kv_heads", i,
+                  layer.heads, layer.kv_heads);
+    }
+    all.push_back(layer);
+  }
+  return all;
+}
 
 constinit const FamilyRow kOpenelm = {.model_type = "openelm",
                                       .heads = kHeads,

@@ -14,8 +14,8 @@ namespace {
 
 /// By name, but those with a signature in front of those of their architecture that have none.
 constexpr std::array kFamilies = {
-    &kBert,    &kDistilbert, &kGemma, &kGemma2, &kGpt2,  &kGranite, &kLlama,
-    &kMistral, &kPhiMsft,    &kPhi,   &kPhi3,   &kQwen2, &kQwen3,
+    &kBert,    &kDistilbert, &kGemma,   &kGemma2, &kGpt2, &kGranite, &kLlama,
+    &kMistral, &kOpenelm,    &kPhiMsft, &kPhi,    &kPhi3, &kQwen2,   &kQwen3,
 };
 
 /// Families that terse builds and llama.cpp (0.5.0) does not.
@@ -61,6 +61,9 @@ std::optional<OtherName> find_name(const FamilyRow& family, std::string_view nam
   }
   const std::string_view kind = name.substr(dot);
   for (const NameRow& row : family.names) {
+    if ((row.*from).empty() || (row.*to).empty()) {
+      continue;
+    }
     if (const auto module = translate(name.substr(0, dot), row.*from, row.*to); module && kind != ".") {
       return OtherName{.name = *module + std::string(kind), .row = &row};
     }
@@ -109,6 +112,14 @@ std::optional<OtherName> find_gguf_name(const FamilyRow& family, std::string_vie
 
 std::optional<OtherName> find_checkpoint_name(const FamilyRow& family, std::string_view gguf_name) {
   return find_name(family, gguf_name, &NameRow::gguf, &NameRow::checkpoint);
+}
+
+std::optional<OtherName> find_second_gguf_name(const FamilyRow& family, std::string_view checkpoint_name) {
+  return find_name(family, checkpoint_name, &NameRow::checkpoint, &NameRow::second);
+}
+
+std::optional<OtherName> find_second_checkpoint_name(const FamilyRow& family, std::string_view gguf_name) {
+  return find_name(family, gguf_name, &NameRow::second, &NameRow::checkpoint);
 }
 
 std::map<std::string, std::string> tensor_names(const Checkpoint& checkpoint) {

@@ -30,6 +30,7 @@ struct NameRow {
     float_table,    ///< a table that llama.cpp reads as f32 only
     norm_plus_one,  ///< a checkpoint has what is added to one, GGUF the sum
   } kind = Kind::weight;
+  std::string_view second = {};  ///< what GGUF calls the lower half of the rows, where it is a module of its own
 };
 
 /// A number of the configuration.
@@ -112,6 +113,10 @@ struct OtherName {
 };
 std::optional<OtherName> find_gguf_name(const FamilyRow& family, std::string_view checkpoint_name);
 std::optional<OtherName> find_checkpoint_name(const FamilyRow& family, std::string_view gguf_name);
+
+// The same for modules that are the lower half of another's rows (NameRow::second).
+std::optional<OtherName> find_second_gguf_name(const FamilyRow& family, std::string_view checkpoint_name);
+std::optional<OtherName> find_second_checkpoint_name(const FamilyRow& family, std::string_view gguf_name);
 
 /// GGUF's names of a checkpoint's tensors, by the names that they have in the graph; without those that GGUF files of
 /// the family do without. Empty if llama.cpp does not have the family.

@@ -14,6 +14,7 @@ extern const FamilyRow kGpt2;
 extern const FamilyRow kGranite;
 extern const FamilyRow kLlama;
 extern const FamilyRow kMistral;
+extern const FamilyRow kOpenelm;
 extern const FamilyRow kPhi;
 extern const FamilyRow kPhi3;
 extern const FamilyRow kPhiMsft;

@@ -41,11 +41,45 @@ bool is_widened(const FileTensor& tensor, const NameRow& row) {
   return tensor.type == BlockType::f32 && (tensor.shape.size() < 2 || row.kind == NameRow::Kind::float_table);
 }
 
+/// Two matrices of one type, as one: the second's rows below the first's.
+EncodingPtr join(const FileTensor& upper, const FileTensor& lower) {
+  if (upper.shape.size() != 2 || upper.shape != lower.shape || upper.type != lower.type) {
+    throw Error(Kind::unsupported, "tensors {} and {} are {} {} and {} {}, expected two alike: they are one in folders",
+                upper.name, lower.name, row(upper.type).name, to_string(upper.shape), row(lower.type).name,
+                to_string(lower.shape));
+  }
+  FileTensor joined = upper;
+  joined.shape[0] *= 2;
+  Shape stored = upper.data.shape();
+  stored[0] *= 2;
+  joined.data = Tensor::uninitialized(upper.data.dtype(), stored);
+  const auto middle = std::ranges::copy(upper.data.bytes(), joined.data.mutable_bytes().begin()).out;
+  std::ranges::copy(lower.data.bytes(), middle);
+  return make_encoding(joined);
+}
+
+/// Puts what GGUF has as two tensors into one.
+void join_halves(const File& file, const FamilyRow& family, NamedTensors& named) {
+  for (const FileTensor& lower : file.tensors) {
+    const auto other = find_second_checkpoint_name(family, lower.name);
+    const auto upper_name = other ? find_gguf_name(family, other->name) : std::nullopt;
+    if (!upper_name) {
+      continue;
+    }
+    const FileTensor* upper = file.find(upper_name->name);
+    if (upper == nullptr) {
+      throw Error(Kind::input, "tensor {} is missing: {} is there", upper_name->name, lower.name);
+    }
+    named.encoded.insert_or_assign(other->name, join(*upper, lower));
+  }
+}
+
 /// Under the names of folders. Matrices have their logical shape in GGUF, whatever a folder's files have.
 NamedTensors name_tensors(const File& file, const FamilyRow& family, DType dtype) {
   NamedTensors named{.files = file.files, .file_bytes = file.file_bytes};
   for (const FileTensor& tensor : file.tensors) {
-    if (tensor.name == kRotaryFactors || tensor.name == kLongFactors || tensor.name == kShortFactors) {
+    if (tensor.name == kRotaryFactors || tensor.name == kLongFactors || tensor.name == kShortFactors ||
+        find_second_checkpoint_name(family, tensor.name)) {
       continue;
     }
     const auto other = find_checkpoint_name(family, tensor.name);
@@ -64,19 +98,20 @@ NamedTensors name_tensors(const File& file, const FamilyRow& family, DType dtype
       named.encoded.emplace(other->name, is_wide ? make_dense(numbers) : make_encoding(tensor));
     }
   }
+  join_halves(file, family, named);
   return named;
 }
 
 /// Notes which rows lie otherwise than in folders.
 void note_row_order(const FamilyRow& family, const ArchitectureKeys& keys, Checkpoint& checkpoint) {
-  const int64_t heads = keys.find_integer("attention.head_count").value_or(0);
+  const auto heads_of = [&](std::string_view key) { return keys.find_integer(key).value_or(0); };
   for (auto& [name, form] : checkpoint.stored) {
     const auto other = find_gguf_name(family, form.standard_name);
     const auto kind = other ? other->row->kind : NameRow::Kind::weight;
     if (kind == NameRow::Kind::query) {
-      form.neighbour_heads = heads;
+      form.neighbour_heads = heads_of("attention.head_count");
     } else if (kind == NameRow::Kind::key) {
-      form.neighbour_heads = keys.find_integer("attention.head_count_kv").value_or(heads);
+      form.neighbour_heads = keys.find_integer("attention.head_count_kv").value_or(heads_of("attention.head_count"));
     }
   }
 }

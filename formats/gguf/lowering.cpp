@@ -83,6 +83,20 @@ void stream_weight(const EncodingPtr& encoding, Sink& sink) {
   }
 }
 
+/// Some of a matrix's rows.
+void stream_rows(const EncodingPtr& encoding, int64_t first, int64_t rows, Sink& sink) {
+  if (const DenseEncoding* dense = encoding->dense()) {
+    Tensor part = Tensor::uninitialized(DType::f32, {rows, encoding->columns()});
+    decode_rows(*encoding, first, rows, part.mutable_values<float>());
+    sink.write(from_f32(part, dense->dtype).bytes());
+    return;
+  }
+  const Encoding blocks = encoding->blocks() != nullptr ? *encoding : to_blocks(*encoding);
+  const int64_t stride = block_row_bytes(blocks.blocks()->type, blocks.columns());
+  sink.write(
+      blocks.blocks()->blocks.bytes().subspan(static_cast<size_t>(first * stride), static_cast<size_t>(rows * stride)));
+}
+
 class Lowering {
  public:
   Lowering(const Model& model, const FamilyRow& family)
@@ -117,9 +131,30 @@ class Lowering {
       throw Error(Kind::unsupported, "tensor {}: a gguf file of family {} has no place for it: llama.cpp runs {} only",
                   value.name, family_.model_type, family_.checkpoint_class);
     }
+    if (!name->row->second.empty()) {
+      add_halves(id, form.standard_name);
+      return;
+    }
     lowered_.tensors.push_back(with_context(fmt::format("tensor {}", value.name),
                                             [&] { return store(*name, value.constant, form.neighbour_heads > 0); }));
     lowered_.sources.push_back(id);
+  }
+
+  /// A matrix whose halves are tensors of their own.
+  void add_halves(ValueId id, const std::string& standard_name) {
+    const EncodingPtr& encoding = model_.graph.value(id).constant;
+    const int64_t rows = encoding->rows() / 2;
+    const BlockType type =
+        with_context(fmt::format("tensor {}", model_.graph.value(id).name), [&] { return get_type(*encoding); });
+    const std::array names = {find_gguf_name(family_, standard_name), find_second_gguf_name(family_, standard_name)};
+    for (size_t half = 0; half < names.size(); ++half) {
+      const int64_t first = static_cast<int64_t>(half) * rows;
+      lowered_.tensors.push_back(
+          {.name = names.at(half)->name, .type = type, .shape = {rows, encoding->columns()}, .write = [=](Sink& sink) {
+             stream_rows(encoding, first, rows, sink);
+           }});
+      lowered_.sources.push_back(id);
+    }
   }
 
   OutputTensor store(const OtherName& name, const EncodingPtr& encoding, bool is_in_order) const {

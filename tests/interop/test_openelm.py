@@ -2,6 +2,9 @@
 
 import json
 
+import gguf_models
+import llama_cpp
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -9,6 +12,7 @@ from torch.nn.functional import rms_norm, scaled_dot_product_attention, silu
 
 from runtimes import compress, relative_error, run_onnxruntime, run_terse, terse
 from test_architectures import PADDINGS, inputs_of, run_checkpoint
+from test_gguf import FREE, differences
 
 CONFIG = {
     "model_type": "openelm", "architectures": ["OpenELMForCausalLM"], "vocab_size": 256, "model_dim": 64, "head_dim": 16,
@@ -19,11 +23,11 @@ CONFIG = {
 INNER = [64, 160]  # 1.0 * 64; 2.3 * 64 = 147.2, of whose neighbours 128 is too small (less than 90 %), so the next
 
 
-def random_weights():
+def random_weights(vocabulary=256):
     torch.manual_seed(5)
     matrix = lambda out, columns: torch.randn(out, columns) * columns**-0.5
     gain = lambda width: 1 + 0.2 * torch.randn(width)
-    weights = {"transformer.token_embeddings.weight": 0.3 * torch.randn(256, 64), "transformer.norm.weight": gain(64)}
+    weights = {"transformer.token_embeddings.weight": 0.3 * torch.randn(vocabulary, 64), "transformer.norm.weight": gain(64)}
     for layer, (heads, kv, inner) in enumerate(zip(CONFIG["num_query_heads"], CONFIG["num_kv_heads"], INNER)):
         own = {
             "attn.qkv_proj": matrix((heads + 2 * kv) * 16, 64), "attn.out_proj": matrix(64, heads * 16),
@@ -93,3 +97,36 @@ def test_int4_reaches_all_linears_and_runs(openelm, tmp_path):
     inputs = inputs_of("none")
     theirs, ours = run_onnxruntime(out, inputs), run_terse(out, inputs, tmp_path)
     assert relative_error(ours["logits"], theirs["logits"]) <= 1e-3
+
+
+@pytest.fixture(scope="session")
+def with_tokenizer(tmp_path_factory):
+    """A folder that llama.cpp can have, token ids for it, and the reference module's logits."""
+    folder = tmp_path_factory.mktemp("openelm-gguf")
+    size = gguf_models.write_tokenizer("llama.model", folder)
+    weights = random_weights(size)
+    save_file(weights, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(CONFIG | {"vocab_size": size, "bos_token_id": 1, "eos_token_id": 2}))
+    ids = np.random.default_rng(4).integers(5, size, (3, 13))
+    return folder, ids, run_pytorch(weights, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+
+
+@pytest.mark.parametrize("steps", [[], ["--pass", "quantize,type=Q8_0,only=gate_up+down"]])
+def test_llama_cpp_gives_the_logits_and_the_file_comes_back(with_tokenizer, steps, tmp_path):
+    folder, ids, expected = with_tokenizer
+    terse("compress" if steps else "convert", folder, "-o", tmp_path / "model.gguf", *steps)
+    assert relative_error(llama_cpp.logits(tmp_path / "model.gguf", ids), expected) <= (5e-2 if steps else 1e-3)
+    inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+    terse("convert", tmp_path / "model.gguf", "-o", tmp_path / "back", *(["--dtype", "f32"] if steps else []))
+    assert relative_error(run_checkpoint(tmp_path / "back", inputs, tmp_path)["logits"], expected) <= (2e-2 if steps else 1e-4)
+
+
+def test_the_file_is_that_of_llama_cpps_own_converter(with_tokenizer, tmp_path):
+    folder, _, _ = with_tokenizer
+    terse("convert", folder, "-o", tmp_path / "ours.gguf")
+    theirs = llama_cpp.convert(folder, tmp_path / "theirs.gguf", "f32", "default")
+    found, expected = gguf_models.metadata(tmp_path / "ours.gguf"), gguf_models.metadata(theirs)
+    assert not list(differences(found, expected, FREE))
+    found, expected = gguf_models.tensors(tmp_path / "ours.gguf"), gguf_models.tensors(theirs)
+    assert found.keys() == expected.keys()
+    assert all(t[:2] == expected[n][:2] and t[2].tobytes() == expected[n][2].tobytes() for n, t in found.items())
