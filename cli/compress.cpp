@@ -45,6 +45,8 @@ void check_options(const CompressOptions& options) {
   }
   if (options.max_size.empty()) {
     check_not_empty(options.pipeline);
+  } else {
+    with_context("--max-size", [&] { parse_size(options.max_size); });
   }
   if (options.resume && options.data.empty()) {
     throw Error(Kind::usage, "--resume: only a run with --data keeps what it has solved");
@@ -169,7 +171,8 @@ std::function<void(std::string_view, double)> show_progress(const Run& run) {
 
 /// The pipeline that was chosen; with --max-size the one that the search makes of it.
 Work make_work(const Run& run, const ChosenPipeline& chosen, const Model& original, const Knowledge& known) {
-  if (run.options.max_size.empty()) {
+  const auto limit = find_limit(run.options.max_size, chosen.pipeline);
+  if (!limit) {
     return {.pipeline = chosen.for_graph(original.graph), .found = {}};
   }
   const WriteOptions write_options = run.options.output.write_options();
@@ -180,7 +183,7 @@ Work make_work(const Run& run, const ChosenPipeline& chosen, const Model& origin
          .format = run.format,
          .write_options = write_options,
          .path = path,
-         .max_bytes = parse_size(run.options.max_size),
+         .limit = *limit,
          .plan = [&](const auto& pipeline) { return make_plan(run.options, run.format, pipeline, original).layout; }},
         original,
         {.samples = known.find_samples(), .statistics = known.find_statistics(), .progress = show_progress(run)});
@@ -333,7 +336,8 @@ ExitCode run(const CompressOptions& options, const Context& context) {
   const Model original = phases.time("read", [&] { return open_for_output(options.output, options.model); });
   const Run run{options, context, format, progress, phases, tokenizer};
   Knowledge known;
-  if (!options.max_size.empty()) {
+  const bool searches = find_limit(options.max_size, chosen.pipeline).has_value();
+  if (searches) {
     known = read_knowledge(run, original);
   }
   const Work work = make_work(run, chosen, original, known);
@@ -349,7 +353,7 @@ ExitCode run(const CompressOptions& options, const Context& context) {
     print_pass_notes(context.options, plan.passes);
     return kDone;
   }
-  if (options.max_size.empty()) {
+  if (!searches) {
     known = read_knowledge(run, original);
   }
   const Compression result = do_all(run, work, original, plan, known);

@@ -3,8 +3,28 @@
 #include <fmt/format.h>
 
 #include "cli/figures.h"
+#include "cli/units.h"
+#include "formats/error.h"
+#include "passes/search/average_bits.h"
 
 namespace terse::cli {
+
+std::optional<passes::SizeLimit> find_limit(const std::string& max_size, const passes::Pipeline& pipeline) {
+  std::optional<passes::SizeLimit> limit;
+  if (!max_size.empty()) {
+    limit = {.max_bytes = parse_size(max_size), .average_bits = {}};
+  }
+  for (const passes::PassCall& call : pipeline.calls) {
+    const auto bits = passes::find_average_bits(call);
+    if (bits && limit) {
+      throw Error(Kind::usage, "'{}': there is one limit for a run, and there is another already", to_string(call));
+    }
+    if (bits) {
+      limit = {.max_bytes = {}, .average_bits = bits};
+    }
+  }
+  return limit;
+}
 
 std::optional<passes::FoundEncodings> find_encodings(const EncodingSearch& search, const Model& original,
                                                      const passes::SearchKnowledge& known) {
@@ -23,7 +43,7 @@ std::optional<passes::FoundEncodings> find_encodings(const EncodingSearch& searc
        .pipeline = pipeline,
        .free_weights = free_weights,
        .target = target,
-       .max_bytes = search.max_bytes,
+       .limit = search.limit,
        .plan_files =
            [&](const Model& planned) {
              search.format.check(planned, search.write_options);

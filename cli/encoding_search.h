@@ -13,11 +13,15 @@ struct EncodingSearch {
   const FormatRow& format;
   const WriteOptions& write_options;
   const std::filesystem::path& path;  ///< of the output
-  int64_t max_bytes = 0;
+  passes::SizeLimit limit;
   PlanPipeline plan;
 };
 
-/// What --max-size makes of a pipeline: encodings for the weights that its passes quantize, without such passes for all
+/// The limit that --max-size (empty: none) or a pass sets, such as quantize,bits=4.25; nullopt if none does. Error
+/// usage if several do.
+std::optional<passes::SizeLimit> find_limit(const std::string& max_size, const passes::Pipeline& pipeline);
+
+/// What a limit makes of a pipeline: encodings for the weights that its passes quantize, without such passes for all
 /// that the target's row names; nothing where it names weights one by one. Errors: as of search_encodings.
 std::optional<passes::FoundEncodings> find_encodings(const EncodingSearch& search, const Model& original,
                                                      const passes::SearchKnowledge& known);

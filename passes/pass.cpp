@@ -37,6 +37,12 @@ bool is_fraction(std::string_view text) {
   return value && *value > 0 && *value < 1;
 }
 
+/// More than a code of one bit takes, less than a float.
+bool is_average_of_bits(std::string_view text) {
+  const auto value = parse_number<double>(text);
+  return value && *value > 1 && *value < 16 && text.find('.') != std::string_view::npos;
+}
+
 bool is_n_of_m(std::string_view text) {
   const auto parts = split(text, ':');
   if (parts.size() != 2) {
@@ -67,10 +73,11 @@ struct ValueClass {
 };
 
 constexpr std::array kValueClasses = {
-    ValueClass{"<fraction>", is_fraction},  // 0.5
-    ValueClass{"<n:m>", is_n_of_m},         // 2:4
-    ValueClass{"<weights>", is_word_list},  // q+k+*.mlp.*
-    ValueClass{"<layers>", is_layer_list},  // 0-3+30
+    ValueClass{"<fraction>", is_fraction},     // 0.5
+    ValueClass{"<bits>", is_average_of_bits},  // 4.25
+    ValueClass{"<n:m>", is_n_of_m},            // 2:4
+    ValueClass{"<weights>", is_word_list},     // q+k+*.mlp.*
+    ValueClass{"<layers>", is_layer_list},     // 0-3+30
 };
 
 /// "<2..256>"

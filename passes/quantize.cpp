@@ -3,12 +3,14 @@
 #include "passes/pass_rows.h"
 #include "passes/projection.h"
 #include "passes/quantize_blocks.h"
+#include "passes/search/average_bits.h"
 
 namespace terse::passes {
 namespace {
 
 constexpr OptionRow kOptions[] = {
-    {"bits", "4", "2|4|8", "bits of a code"},
+    {"bits", "4", "2|4|8|<bits>",
+     "bits of a code; 4.25: of a weight on average, with scales, where encodings are chosen as for --max-size"},
     {"block", "32", "16|32|64|128|256|channel|tensor", "what shares a scale: so many columns, a row, or all"},
     {"grid", "symmetric", "symmetric|asymmetric", "without or with a zero point for each scale"},
     {"scale", "auto", "auto|f16|bf16|f32",
@@ -91,6 +93,9 @@ constinit const PassRow kQuantize = {
       const auto requantize = arguments.text("requantize") == "yes" ? Requantize::yes : Requantize::no;
       if (const auto type = block_type(arguments)) {
         return quantize_to_blocks(*type, requantize);
+      }
+      if (is_average(arguments.text("bits"))) {
+        return quantize_on_average(arguments);
       }
       return std::make_unique<Quantize>(arguments);
     },

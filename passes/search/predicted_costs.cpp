@@ -11,7 +11,7 @@
 namespace terse::passes {
 namespace {
 
-constexpr int64_t kSampledRows = 128;    // of a weight: its options' errors differ by more than these miss
+constexpr int64_t kSampledRows = 64;     // of a weight: its options' errors differ by more than these miss
 constexpr size_t kMeasuredSamples = 32;  // X^T X is good enough to compare encodings long before it is to solve by
 constexpr std::string_view kSolver = "descent";
 

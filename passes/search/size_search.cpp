@@ -19,6 +19,7 @@ class Searcher {
       : search_(search),
         space_(make_search_space(search.original, search.pipeline, search.free_weights, search.target,
                                  search.plan_files)) {
+    max_bytes_ = search.limit.max_bytes ? *search.limit.max_bytes : bytes_on_average(*search.limit.average_bits);
     check_smallest();
     const PredictedCosts predicted = predict_costs(search.original, space_, known);
     measure_ = predicted.measure;
@@ -34,7 +35,7 @@ class Searcher {
   FoundEncodings find() {
     FoundEncodings best = evaluate(smallest_);
     Choice last;
-    int64_t budget = search_.max_bytes - space_.fixed_bytes;
+    int64_t budget = max_bytes_ - space_.fixed_bytes;
     int64_t smallest_over = std::numeric_limits<int64_t>::max();  // of the choices that came out too large
     for (int i = 0; i < kMostPlans; ++i) {
       const Choice choice = allocate(items_, std::min(budget, smallest_over - 1)).value_or(smallest_);
@@ -44,8 +45,8 @@ class Searcher {
       last = choice;
       const int64_t bytes = bytes_of(choice);
       FoundEncodings found = evaluate(choice);
-      budget = search_.max_bytes - (found.bytes - bytes);
-      if (found.bytes > search_.max_bytes) {
+      budget = max_bytes_ - (found.bytes - bytes);
+      if (found.bytes > max_bytes_) {
         smallest_over = std::min(smallest_over, bytes);
       } else if (found.predicted < best.predicted) {
         best = std::move(found);
@@ -55,6 +56,16 @@ class Searcher {
   }
 
  private:
+  /// Of files in which the free weights have so many bits on average.
+  int64_t bytes_on_average(double bits) const {
+    double numbers = 0;
+    for (const ValueId id : search_.free_weights) {
+      const Encoding& weight = *search_.original.graph.value(id).constant;
+      numbers += static_cast<double>(weight.rows()) * static_cast<double>(weight.columns());
+    }
+    return space_.fixed_bytes + static_cast<int64_t>(numbers * bits / 8);
+  }
+
   /// Before costs are known: a size that cannot be reached should not wait for them.
   void check_smallest() {
     for (const WeightGroup& group : space_.groups) {
@@ -65,9 +76,9 @@ class Searcher {
     }
     smallest_ = smallest_offers(items_);
     const int64_t bytes = search_.count_bytes(pipeline_of(smallest_));
-    if (bytes > search_.max_bytes) {
-      throw Error(Kind::unsupported, "no choice of encodings gives {} bytes, the smallest has {} bytes",
-                  search_.max_bytes, bytes);
+    if (bytes > max_bytes_) {
+      throw Error(Kind::unsupported, "no choice of encodings gives {} bytes, the smallest has {} bytes", max_bytes_,
+                  bytes);
     }
   }
 
@@ -96,6 +107,7 @@ class Searcher {
 
   const SizeSearch& search_;
   SearchSpace space_;
+  int64_t max_bytes_ = 0;
   std::vector<std::vector<Offer>> items_;
   Choice smallest_;
   std::string_view measure_;

@@ -4,13 +4,19 @@
 
 namespace terse::passes {
 
-/// A search for the encodings that keep a model's outputs nearest to the original's in files of a given size.
+/// What the encodings must not pass: one of the two.
+struct SizeLimit {
+  std::optional<int64_t> max_bytes;    ///< of all files
+  std::optional<double> average_bits;  ///< of a number of the free weights: of what the files have for them
+};
+
+/// A search for the encodings that keep a model's outputs nearest to the original's in a given size.
 struct SizeSearch {
   const Model& original;
   const Pipeline& pipeline;                  ///< what runs beside it, fixed lines included
   const std::vector<ValueId>& free_weights;  ///< those it decides on, see find_free_weights
   const SearchTargetRow& target;
-  int64_t max_bytes = 0;
+  SizeLimit limit;
   PlanFiles plan_files;
   std::function<int64_t(const Pipeline&)> count_bytes;  ///< of all files that a pipeline ends in, to the byte
 };

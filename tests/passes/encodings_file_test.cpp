@@ -80,7 +80,7 @@ TEST_SUITE("passes/encodings_file") {
                  "line 1: there is no encoding 'Q4_M', expected one of Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, "
                  "Q5_K, Q6_K, IQ4_NL, IQ4_XS, f16, bf16, f32, keep or options such as bits=4,block=32, did you mean "
                  "'Q4_0'?"},
-             Row{"linears bits=3", "line 1: pass quantize: bits=3 is not one of 2|4|8, did you mean '2'?"},
+             Row{"linears bits=3", "line 1: pass quantize: bits=3 is not one of 2|4|8|<bits>, did you mean '2'?"},
              Row{"linears bit=4", "line 1: pass quantize has no option 'bit', did you mean 'bits'?"},
              Row{"linears bits=4,only=q",
                  "line 1: an encoding selects no weights: write them in front, with layers as in down@0-3"},

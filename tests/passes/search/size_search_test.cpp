@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "formats/error.h"
+#include "passes/search/average_bits.h"
 #include "passes/selection.h"
 
 namespace terse::passes {
@@ -36,13 +37,15 @@ struct Search {
     return row.layout(plan, path, {});
   }
 
-  FoundEncodings find(int64_t max_bytes) const {
+  FoundEncodings find(int64_t max_bytes) const { return find(SizeLimit{.max_bytes = max_bytes, .average_bits = {}}); }
+
+  FoundEncodings find(const SizeLimit& limit) const {
     return search_encodings(
         {.original = model,
          .pipeline = pipeline,
          .free_weights = free_weights,
          .target = target,
-         .max_bytes = max_bytes,
+         .limit = limit,
          .plan_files = [&](const Model& plan) { return layout(plan); },
          .count_bytes = [&](const Pipeline& complete) { return layout(planned(complete)).total_bytes(); }},
         {});
@@ -125,6 +128,32 @@ TEST_SUITE("passes/search/size_search") {
     CHECK(search.encoding(found, "down") == "f16");
     CHECK(search.encoding(found, "vocabulary") == "f16");
     CHECK(search.encoding(found, "up").find("int") != std::string::npos);
+  }
+
+  TEST_CASE("an average of bits is kept by the weights that the pass selects") {
+    const Search search("", "onnx", "quantize,bits=5.5,only=linears\n");
+    CHECK(find_average_bits(search.pipeline.calls.front()) == 5.5);
+    const FoundEncodings found = search.find(SizeLimit{.max_bytes = {}, .average_bits = 5.5});
+    CHECK(search.encoding(found, "vocabulary") == "f16");
+    const Model plan = search.planned(found.pipeline);
+    double bytes = 0, numbers = 0;
+    for (const ValueId id : find_weights(plan.graph, "linears")) {
+      const Encoding& weight = *plan.graph.value(id).constant;
+      bytes += static_cast<double>(stored_bytes(weight));
+      numbers += static_cast<double>(weight.rows()) * static_cast<double>(weight.columns());
+    }
+    CHECK(8 * bytes / numbers <= 5.5);
+    CHECK(8 * bytes / numbers > 5.3);
+  }
+
+  TEST_CASE("what an average leaves to be chosen is not said, and is no encoding of a single weight") {
+    CHECK_THROWS_WITH_AS(parse_pass("quantize,bits=4.25,block=32"),
+                         "bits=4.25 on average leaves block= to be chosen, leave it out", Error);
+    for (const std::string_view bits : {"3", "1.0", "16.5", "4.x"}) {
+      CHECK_THROWS_AS(parse_pass("quantize,bits=" + std::string(bits)), Error);
+    }
+    const Search search("", "onnx", "quantize,bits=4.25\n");
+    CHECK_THROWS_AS(search.planned(search.pipeline), Error);
   }
 
   TEST_CASE("lines that name everything leave nothing to choose") {
