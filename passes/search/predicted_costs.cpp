@@ -7,12 +7,16 @@
 #include "passes/layer_walk.h"
 #include "passes/search/rounding_error.h"
 #include "passes/search/sensitivities.h"
+#include "passes/selection.h"
 
 namespace terse::passes {
 namespace {
 
-constexpr int64_t kSampledRows = 64;     // of a weight: its options' errors differ by more than these miss
+constexpr int64_t kSolvedRows = 64;    // of a weight, to try each option on: options differ by more than these miss
+constexpr int64_t kRoundedRows = 512;  // of one that is only rounded, which costs little
 constexpr size_t kMeasuredSamples = 32;  // X^T X is good enough to compare encodings long before it is to solve by
+constexpr double kProbingWork = 3e13;    // multiplications: about a minute on two cores
+constexpr double kFewestTokens = 1024, kMostTokens = 16'384;
 constexpr std::string_view kSolver = "descent";
 
 /// What was found out about one weight.
@@ -73,14 +77,14 @@ class Predictor {
   Measured measure(const VisitedWeight& visited) const {
     const EncodingPtr& weight = original_.graph.value(visited.id).constant;
     const std::vector<EncodingOption>& options = group_of_.at(visited.id)->options;
-    const EncodingPtr rows = sample_rows(*weight, kSampledRows);
+    const EncodingPtr rows = sample_rows(*weight, visited.inputs == nullptr ? kRoundedRows : kSolvedRows);
     Measured measured;
     for (const EncodingOption& option : options) {
-      measured.errors.push_back(option.call ? rounding_error(rows, *option.call, solver_for(visited), visited.inputs)
-                                            : 0);
+      measured.errors.push_back(
+          option.call ? round_weight(rows, *option.call, solver_for(visited), visited.inputs).error : 0);
     }
     if (known_.samples != nullptr) {
-      measured.probing = choose_probing(weight, options, visited.inputs);
+      measured.probing = choose_probing(weight, options, solver_for(visited), visited.inputs);
     }
     return measured;
   }
@@ -105,7 +109,7 @@ class Predictor {
       std::ranges::copy_if(group.weights, std::back_inserter(perturbations.back().weights),
                            [&](ValueId id) { return measured_.at(id).probing.has_value(); });
     }
-    const std::vector<calibration::Sample> samples = probing_samples(*known_.samples);
+    const std::vector<calibration::Sample> samples = probing_samples(*known_.samples, probing_tokens());
     calibration::OutputProbe outputs(original_, samples);
     std::vector<double> sensitivities = outputs.run(
         perturbations,
@@ -120,6 +124,17 @@ class Predictor {
     }
     measure_ = calibration::measure_for(original_).name;
     return sensitivities;
+  }
+
+  /// Half the model runs for each group; a number is a multiplication for each token.
+  int64_t probing_tokens() const {
+    double numbers = 0;
+    for (const ValueId id : matrices(original_.graph)) {
+      const Encoding& weight = *original_.graph.value(id).constant;
+      numbers += static_cast<double>(weight.rows()) * static_cast<double>(weight.columns());
+    }
+    const double a_token = numbers * static_cast<double>(space_.groups.size()) / 2;
+    return static_cast<int64_t>(std::clamp(kProbingWork / a_token, kFewestTokens, kMostTokens));
   }
 
   std::vector<double> costs_of(const WeightGroup& group, double sensitivity) const {

@@ -30,14 +30,13 @@ EncodingPtr sample_rows(const Encoding& weight, int64_t count) {
   return make_dense(is_bfloat16(weight) ? to_bfloat16_tensor(rows) : rows);
 }
 
-double rounding_error(const EncodingPtr& weight, const PassCall& call, std::string_view solver, LayerInputs* inputs) {
+Rounded round_weight(const EncodingPtr& weight, const PassCall& call, std::string_view solver, LayerInputs* inputs) {
   const PassRow& row = get_pass(call.name);
   const auto projection = row.project(Arguments(row, call));
-  const Projected projected = project(weight, {}, projection.get(), Effort::solve, solver, inputs, [](double) {});
-  if (projected.output_error) {
-    return *projected.output_error;
-  }
-  return projected.solution->signal > 0 ? projected.solution->noise / projected.solution->signal : 0;
+  Projected projected = project(weight, {}, projection.get(), Effort::solve, solver, inputs, [](double) {});
+  const Solution& solution = *projected.solution;
+  const double plain = solution.signal > 0 ? solution.noise / solution.signal : 0;
+  return {.encoding = std::move(projected.encoding), .error = projected.output_error.value_or(plain)};
 }
 
 }  // namespace terse::passes

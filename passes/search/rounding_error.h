@@ -9,8 +9,12 @@ namespace terse::passes {
 /// if the weight is, else f32.
 EncodingPtr sample_rows(const Encoding& weight, int64_t count);
 
-/// What a pass does to a weight, relative and squared: |W - Q|^2 / |W|^2 by rounding to the nearest, or with `inputs`
-/// (null: none) the error of the layer's outputs by the solver of that name.
-double rounding_error(const EncodingPtr& weight, const PassCall& call, std::string_view solver, LayerInputs* inputs);
+struct Rounded {
+  Encoding encoding;
+  double error = 0;  ///< relative and squared: of the layer's outputs, without inputs of the weight
+};
+
+/// What a pass makes of a weight by the solver of that name; `inputs` may be null for one that needs none.
+Rounded round_weight(const EncodingPtr& weight, const PassCall& call, std::string_view solver, LayerInputs* inputs);
 
 }  // namespace terse::passes

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <limits>
 
+#include "calibration/dataset.h"
+#include "calibration/parallel.h"
 #include "formats/error.h"
 #include "passes/search/average_bits.h"
 #include "passes/selection.h"
@@ -39,7 +41,7 @@ struct Search {
 
   FoundEncodings find(int64_t max_bytes) const { return find(SizeLimit{.max_bytes = max_bytes, .average_bits = {}}); }
 
-  FoundEncodings find(const SizeLimit& limit) const {
+  FoundEncodings find(const SizeLimit& limit, const SearchKnowledge& known = {}) const {
     return search_encodings(
         {.original = model,
          .pipeline = pipeline,
@@ -48,7 +50,7 @@ struct Search {
          .limit = limit,
          .plan_files = [&](const Model& plan) { return layout(plan); },
          .count_bytes = [&](const Pipeline& complete) { return layout(planned(complete)).total_bytes(); }},
-        {});
+        known);
   }
 
   std::string encoding(const FoundEncodings& found, std::string_view weight) const {
@@ -119,6 +121,24 @@ TEST_SUITE("passes/search/size_search") {
     const int64_t smallest = std::stoll(message.substr(message.find("has ") + 4));
     CHECK(search.find(smallest).bytes == smallest);
     CHECK(!message_of(search, smallest - 1).empty());
+  }
+
+  TEST_CASE("with samples costs are those of the outputs, the same on any number of threads") {
+    const Search search("", "gguf");
+    const calibration::Dataset data = calibration::read_dataset(
+        search.model, {std::string(TERSE_TESTDATA) + "/lm/calib.npz"}, {.samples = 10, .seq_len = {}, .tokenizer = {}});
+    std::vector<FoundEncodings> found;
+    for (const int64_t threads : {1, 2}) {
+      const calibration::ThreadLimit limit(threads);
+      found.push_back(search.find({.max_bytes = 640'000, .average_bits = {}},
+                                  {.samples = &data.samples, .statistics = nullptr, .progress = {}}));
+    }
+    CHECK(found[0].measure == "KL divergence");
+    CHECK(found[0].bytes <= 640'000);
+    CHECK(found[0].predicted > 0);
+    CHECK(found[0].predicted < 0.01);  // of quantizing everything to 4 bits; found once: 0.0008
+    CHECK(found[0].predicted == found[1].predicted);
+    CHECK(to_string(found[0].pipeline) == to_string(found[1].pipeline));
   }
 
   TEST_CASE("what passes quantize is free, what they leave out or lines name is not") {
