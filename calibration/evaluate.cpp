@@ -6,6 +6,7 @@
 #include <cmath>
 #include <mutex>
 
+#include "calibration/encoder_feed.h"
 #include "calibration/inputs.h"
 #include "calibration/parallel.h"
 #include "calibration/text_samples.h"
@@ -35,15 +36,21 @@ class Progress {
 
 /// A model, ready to run; its errors say which one it is.
 struct Tested {
-  Tested(const Model& tested, const ExecutorOptions& options)
-      : model(tested), executor(with_context(path(), [&] { return Executor(tested, options); })) {}
+  Tested(const Model& tested, const Model* encoder, const ExecutorOptions& options)
+      : model(tested), executor(with_context(path(), [&] { return Executor(tested, options); })) {
+    if (encoder != nullptr) {
+      feed.emplace(*encoder);
+    }
+  }
 
   std::string path() const { return model.path.string(); }
+  Sample adapt(const Sample& sample) const { return feed ? feed->feed(model, sample) : adapt_sample(model, sample); }
   std::vector<Tensor> run(const Sample& sample) const {
-    return with_context(path(), [&] { return executor.run(adapt_sample(model, sample)); });
+    return with_context(path(), [&] { return executor.run(adapt(sample)); });
   }
 
   const Model& model;
+  std::optional<EncoderFeed> feed;
   Executor executor;
 };
 
@@ -288,12 +295,12 @@ Sample adapt_sample(const Model& model, const Sample& sample) {
 }
 
 Evaluation evaluate(const Model& model, const Model* reference, const Dataset& data, const EvaluateOptions& options) {
-  const Tested tested(model, {});
+  const Tested tested(model, options.encoder, {});
   std::optional<Tested> truth;
   if (reference != nullptr) {
-    truth.emplace(*reference, ExecutorOptions{.outputs = tested.executor.output_names()});
+    truth.emplace(*reference, options.reference_encoder, ExecutorOptions{.outputs = tested.executor.output_names()});
   }
-  const Measuring measuring{.task = find_task(model, tested.executor, data.samples.front()),
+  const Measuring measuring{.task = find_task(model, tested.executor, tested.adapt(data.samples.front())),
                             .score = options.score,
                             .outputs = tested.executor.output_names(),
                             .pooling = pooling_of(model, reference),

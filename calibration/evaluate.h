@@ -12,6 +12,10 @@ namespace terse::calibration {
 
 struct EvaluateOptions {
   Score score = Score::all;
+  /// Where the model is a decoder without its encoder (encoder_feed.h), and the reference too; else null. The data's
+  /// samples are then those of the whole.
+  const Model* encoder = nullptr;
+  const Model* reference_encoder = nullptr;
   std::function<void(double done)> progress;  ///< may be empty; `done` in [0, 1]; never called by two threads at once
 };
 

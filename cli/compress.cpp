@@ -5,6 +5,7 @@
 #include "calibration/calibration_check.h"
 #include "calibration/parallel.h"
 #include "cli/commands.h"
+#include "cli/compress_folder.h"
 #include "cli/compression.h"
 #include "cli/console.h"
 #include "cli/encoding_search.h"
@@ -13,6 +14,7 @@
 #include "cli/pipeline_choice.h"
 #include "cli/progress.h"
 #include "cli/resume.h"
+#include "cli/signature.h"
 #include "cli/tokenizer_path.h"
 #include "cli/units.h"
 #include "formats/bytes.h"
@@ -56,35 +58,6 @@ void check_options(const CompressOptions& options) {
   }
 }
 
-/// Constants' data is shared, everything else is the copy's own.
-Model copy(const Model& model) {
-  Model result = model;
-  result.graph = deep_copy(model.graph);
-  return result;
-}
-
-void set_metadata(Model& model, std::string_view key, std::string value) {
-  const auto found = std::ranges::find(model.metadata, key, [](const auto& entry) { return entry.first; });
-  if (found == model.metadata.end()) {
-    model.metadata.emplace_back(key, std::move(value));
-  } else {
-    found->second = std::move(value);
-  }
-}
-
-/// What reproduces the file, in the file. A model that was compressed before keeps the passes of then in front.
-void sign(Model& model, const std::string& pipeline, int64_t seed) {
-  std::string text = pipeline;
-  for (const auto& [key, value] : model.metadata) {
-    if (key == "terse.pipeline") {
-      text.insert(0, value + "\n");
-    }
-  }
-  set_metadata(model, "terse.pipeline", text);
-  set_metadata(model, "terse.version", TERSE_VERSION);
-  set_metadata(model, "terse.seed", std::to_string(seed));
-}
-
 struct Plan {
   passes::PipelineReport passes;
   Layout layout;
@@ -94,7 +67,7 @@ struct Plan {
 /// What would come out, without touching a weight. Errors if the target cannot hold it.
 Plan make_plan(const CompressOptions& options, const FormatRow& format, const passes::Pipeline& pipeline,
                const Model& original) {
-  Model planned = copy(original);
+  Model planned = copy_of(original);
   Plan plan{.passes = run_pipeline(pipeline, planned, {.plan_only = true}), .layout = {}, .encodings = {}};
   plan.encodings = passes::encodings_text(original.graph, planned.graph);
   sign(planned, to_string(pipeline), options.seed);
@@ -268,7 +241,7 @@ Compression do_all(const Run& run, const Work& work, const Model& original, cons
   std::optional<passes::SolvedJournal> journal = open_journal(run, work.pipeline, original, known);
   passes::SolvedJournal* kept = journal ? &*journal : nullptr;
   JournalKeeper keeper(kept);
-  auto model = std::make_unique<Model>(copy(original));
+  auto model = std::make_unique<Model>(copy_of(original));
   Compression result{.pipeline = to_string(work.pipeline),
                      .seed = run.options.seed,
                      .before = facts_of(original),
@@ -324,8 +297,33 @@ const FormatRow& check_paths(const CompressOptions& options, const Context& cont
   return format;
 }
 
+/// The same for a folder of ONNX models, each compressed by itself.
+ExitCode run_folder(const CompressOptions& options, const onnx::ModelFolder& folder, const Context& context) {
+  if (options.resume || !options.stats.empty() || !options.save_encodings.empty() ||
+      !options.pipeline.encodings.empty()) {
+    throw Error(Kind::usage, "--stats, --encodings, --save-encodings, --resume: of single models, {} is a folder of {}",
+                options.model, folder.models.size());
+  }
+  check_not_empty(options.pipeline);
+  return compress_folder({.model = options.model,
+                          .report = options.report,
+                          .max_size = options.max_size,
+                          .output = options.output,
+                          .pipeline = options.pipeline,
+                          .data = options.data,
+                          .samples = options.samples,
+                          .seq_len = options.seq_len,
+                          .evaluation = options.evaluation,
+                          .seed = options.seed,
+                          .dry_run = options.dry_run},
+                         folder, context);
+}
+
 ExitCode run(const CompressOptions& options, const Context& context) {
   check_options(options);
+  if (const auto folder = onnx::find_model_folder(options.model)) {
+    return run_folder(options, *folder, context);
+  }
   const FormatRow& format = check_paths(options, context);
   const ChosenPipeline chosen = read_pipeline(options.pipeline, format);
   std::vector<std::string> files = options.evaluation.files;

@@ -95,15 +95,6 @@ Json to_json(const calibration::SmokeCheck& smoke) {
 
 std::string line(std::string_view label, const std::string& value) { return fmt::format("{:<28} {}\n", label, value); }
 
-std::string smoke_text(const calibration::SmokeCheck& smoke) {
-  if (!smoke.has_run) {
-    return "not run: " + smoke.reason;
-  }
-  const std::string finite = smoke.is_finite ? "" : "outputs that are not finite, ";
-  return smoke.kl_mean ? fmt::format("{}KL divergence {} nats", finite, format_figure(*smoke.kl_mean, Unit::number))
-                       : fmt::format("{}cosine {}", finite, format_figure(*smoke.cosine, Unit::number));
-}
-
 /// "descent 208, obs 2": how often each solver had the best solution; empty without data.
 std::string solvers_text(const std::vector<passes::WeightReport>& weights) {
   std::map<std::string, int64_t> counts;
@@ -165,6 +156,15 @@ Json make_report(const Compression& compression, const EvaluationOptions& evalua
     report["weights"].push_back(to_json(weight));
   }
   return report;
+}
+
+std::string smoke_text(const calibration::SmokeCheck& smoke) {
+  if (!smoke.has_run) {
+    return "not run: " + smoke.reason;
+  }
+  const std::string finite = smoke.is_finite ? "" : "outputs that are not finite, ";
+  return smoke.kl_mean ? fmt::format("{}KL divergence {} nats", finite, format_figure(*smoke.kl_mean, Unit::number))
+                       : fmt::format("{}cosine {}", finite, format_figure(*smoke.cosine, Unit::number));
 }
 
 std::string to_text(const Compression& compression, const Phases& phases) {

@@ -34,6 +34,9 @@ struct Compression {
 
 Json make_report(const Compression& compression, const EvaluationOptions& evaluation, const Phases& phases);
 
+/// In a few words.
+std::string smoke_text(const calibration::SmokeCheck& smoke);
+
 /// The closing table.
 std::string to_text(const Compression& compression, const Phases& phases);
 

@@ -144,6 +144,30 @@ const FormatRow& check_output(const OutputOptions& options, const fs::path& mode
   return format;
 }
 
+const FormatRow& check_output_folder(const OutputOptions& options, const onnx::ModelFolder& folder) {
+  const fs::path path = options.path;
+  const FormatRow& format = get_format("onnx");
+  if (!options.target.empty() && options.target != format.name) {
+    throw Error(Kind::usage, "--to {}: ONNX models stay what they are", options.target);
+  }
+  if (options.kv_cache) {
+    throw Error(Kind::usage, "--kv-cache: a cache is built from an architecture, which a graph does not name");
+  }
+  if (!path.extension().empty()) {
+    throw Error(Kind::usage, "{}: {} is a folder of {} models, expected the name of a folder to write", path.string(),
+                folder.path.string(), folder.models.size());
+  }
+  check_folder_place(format, path, folder.path);
+  std::error_code ignored;
+  if (fs::exists(path, ignored)) {
+    if (!options.force) {
+      throw Error(Kind::usage, "{}: exists already, --force replaces it", path.string());
+    }
+    onnx::check_replaceable(path, folder);
+  }
+  return format;
+}
+
 Model open_for_output(const OutputOptions& options, const fs::path& path) {
   if (!options.kv_cache) {
     return open_model(path);

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "formats/model.h"
+#include "formats/onnx/model_folder.h"
 
 namespace terse::cli {
 
@@ -27,6 +28,10 @@ void declare_output(Arguments& arguments, OutputOptions& options);
 /// --kv-cache need not be there yet. Errors: usage if the target is unknown or holds no cache, the file exists without
 /// --force, or is the model itself (by whatever name or link); io if its folder is missing or cannot be written.
 const FormatRow& check_output(const OutputOptions& options, const std::filesystem::path& model);
+
+/// The same for a folder of several ONNX models, written in place of `folder`'s. Gives the format of the models.
+/// Errors: usage, too, if the target is another one, or an old folder has what should not be removed with it.
+const FormatRow& check_output_folder(const OutputOptions& options, const onnx::ModelFolder& folder);
 
 /// The same for a report (or any small file that `option` names) beside it, which may replace an older one but none of
 /// `others`.

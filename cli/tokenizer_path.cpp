@@ -19,6 +19,9 @@ std::filesystem::path tokenizer_of(const std::string& model, const GlobalOptions
   std::filesystem::path folder = std::filesystem::is_directory(path) ? path
                                  : path.has_parent_path()            ? path.parent_path()
                                                                      : std::filesystem::path(".");
+  if (!has_tokenizer(folder) && folder.filename() == "onnx") {  // as repositories of sentence-transformers have it
+    folder /= "..";
+  }
   if (!has_tokenizer(folder)) {
     throw Error(Kind::input, "{}: no tokenizer in the folder {} ({}), give one with --tokenizer DIR", model,
                 folder.string(), tokenizer_file_names());

@@ -35,12 +35,19 @@ std::string names_or_endings(std::string_view WeightFile::*field) {
   return list;
 }
 
-NamedTensors read_folder(const fs::path& folder) {
+const WeightFile* find_weights(const fs::path& folder) {
   for (const WeightFile& row : kWeightFiles) {
     std::error_code ignored;
     if (fs::exists(fs::symlink_status(folder / row.name, ignored))) {  // a link to nothing is an error of `read`
-      return row.read(folder / row.name);
+      return &row;
     }
+  }
+  return nullptr;
+}
+
+NamedTensors read_folder(const fs::path& folder) {
+  if (const WeightFile* row = find_weights(folder)) {
+    return row->read(folder / row->name);
   }
   throw Error(Kind::input, "{}: no weights, expected one of the files {}", folder.string(),
               names_or_endings(&WeightFile::name));
@@ -62,6 +69,8 @@ NamedTensors read_weights(const fs::path& folder_or_file) {
   }
   return row->read(folder_or_file);
 }
+
+bool has_weights(const fs::path& folder) { return find_weights(folder) != nullptr; }
 
 void check_not_pointer(std::span<const std::byte> file) {
   const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());

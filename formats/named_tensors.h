@@ -37,6 +37,9 @@ struct NamedTensors {
 /// Errors: input with the file's name, or naming what was looked for; io; unsupported.
 NamedTensors read_weights(const std::filesystem::path& folder_or_file);
 
+/// True if a folder has one of those files.
+bool has_weights(const std::filesystem::path& folder);
+
 /// Error input if a weight file is only Git LFS's pointer to it, as a clone without LFS leaves them.
 void check_not_pointer(std::span<const std::byte> file);
 

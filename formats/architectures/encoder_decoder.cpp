@@ -5,6 +5,7 @@
 #include "formats/architectures/attention.h"
 #include "formats/architectures/masks.h"
 #include "formats/architectures/relative_bias.h"
+#include "formats/onnx/split.h"
 
 namespace terse::architectures {
 namespace {
@@ -31,6 +32,10 @@ class EncoderDecoderBuilder {
     }
     const ValueId decoder_ids = builder_.input("decoder_input_ids", DType::i64, {kBatch, kDecoderSequence});
     const ValueId encoded = encoder(ids, mask);
+    Value& value = builder_.graph().value(encoded);
+    value.name = onnx::kEncoded;
+    value.type =
+        ValueType{.dtype = DType::f32, .shape = std::vector<Dimension>{kBatch, kSequence, {.size = t_.width.value}}};
     builder_.output("logits", logits(decoder(decoder_ids, encoded, mask)), DType::f32,
                     {kBatch, kDecoderSequence, {.size = t_.vocabulary.value}});
   }
