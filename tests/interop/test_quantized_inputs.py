@@ -214,6 +214,9 @@ def write_compressed(folder, compressor, arguments):
         low, high = parts.amin(2), parts.amax(2)
         if arguments["strategy"] == "tensor":
             low, high = low.min().reshape(1), high.max().reshape(1)
+        elif arguments["strategy"] == "block":
+            blocks = module.weight.unflatten(1, (-1, 16)).unflatten(0, (-1, 32))
+            low, high = blocks.amin((1, 3)), blocks.amax((1, 3))
         symmetric = arguments.get("symmetric", True)
         scale = 2 * torch.maximum(-low, high) / top if symmetric else (high - low) / top
         zero = torch.zeros_like(scale) if symmetric else (-low / scale).round() - 2 ** (arguments["num_bits"] - 1)
@@ -233,7 +236,8 @@ def write_compressed(folder, compressor, arguments):
 def test_what_compressed_tensors_packs_is_read(name, tmp_path):
     model = write_compressed(tmp_path / "model", *COMPRESSED[name])
     inputs = families.feed(families.FAMILIES["mistral"], families.FED, seed=2)
-    check(run_terse(tmp_path / "model", inputs, tmp_path), quantized_models.outputs(model, "mistral", inputs), EXACT)
+    bound = 1e-2 if "float8" in name else EXACT  # decoded into bf16
+    check(run_terse(tmp_path / "model", inputs, tmp_path), quantized_models.outputs(model, "mistral", inputs), bound)
 
 
 def test_zeros_that_autogptq_gives_every_module_as_bias_are_no_bias(quantized, tmp_path):
