@@ -2,7 +2,7 @@
 
     build/interop/bin/python tests/interop/family_table.py [--write] [FAMILY...]
 
-Prints Markdown; `--write` puts it between README.md's marks. A cell is what was proven, each by the runtime that loads the result:
+Prints Markdown; `--write` puts these rows, or all, between README.md's marks. A cell is what was proven, each by the runtime that loads the result:
 
     terse run     a folder's outputs are PyTorch's, to 1e-4
     ONNX          f32: onnxruntime's outputs are PyTorch's, to 1e-4; int8, int4: those of `terse run` on the file, to 1e-3
@@ -228,8 +228,14 @@ def written():
     return text[text.index(MARKS[0]) + len(MARKS[0]) : text.index(MARKS[1])]
 
 
-def write(table):
-    README.write_text(README.read_text().replace(written(), table))
+def written_rows():
+    """README.md's rows by family."""
+    rows = [row for row in written().splitlines(keepends=True) if row.startswith("|")][2:]
+    return {row.split(" | ")[0].removeprefix("| "): row for row in rows}
+
+
+def write(rows):
+    README.write_text(README.read_text().replace(written(), heading() + "".join(rows[name] for name in families.FAMILIES if name in rows)))
 
 
 def main():
@@ -240,16 +246,13 @@ def main():
     parser.add_argument("--write", action="store_true")
     parser.add_argument("names", nargs="*", default=[])
     options = parser.parse_args()
-    if options.write and options.names:
-        parser.error("--write needs the rows of all families")
-    table = heading()
-    print(table, end="")
+    print(heading(), end="")
+    rows = written_rows()
     for name in options.names or families.FAMILIES:
-        row = make_row(name)
-        print(row, end="", flush=True)
-        table += row
+        rows[name] = make_row(name)
+        print(rows[name], end="", flush=True)
     if options.write:
-        write(table)
+        write(rows)
 
 
 if __name__ == "__main__":
