@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,13 @@
 #include "formats/tensor.h"
 
 namespace terse {
+
+/// Where a matrix lies among others in one tensor [E, parts * rows, columns] of a folder.
+struct StackPlace {
+  std::string stack;  ///< the tensor's name
+  int64_t place = 0;  ///< expert * parts + part
+  int64_t parts = 1;
+};
 
 /// How a tensor lies in the files of a checkpoint folder.
 struct StoredForm {
@@ -19,6 +27,8 @@ struct StoredForm {
   /// Of queries and keys that a GGUF file brought: so many heads, in each of which the rows of a rotary pair are
   /// neighbours in the graph, and half a head apart in folders (see row_order.h). 0: as in folders.
   int64_t neighbour_heads = 0;
+  std::optional<StackPlace> stack =
+      std::nullopt;  ///< of an expert's matrix, where folders have those of all in one tensor
 };
 
 /// What a checkpoint says beside the graph that is built from it; what it takes to write it as a folder again.

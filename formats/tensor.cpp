@@ -174,6 +174,19 @@ Tensor Tensor::reshaped(Shape shape) const {
   return tensor;
 }
 
+Tensor Tensor::slice(int64_t first, int64_t entries) const {
+  if (shape_.empty() || first < 0 || entries < 0 || entries > shape_[0] - first) {
+    throw Error(Kind::input, "shape {} has no entries {} to {}", to_string(shape_), first, first + entries - 1);
+  }
+  Tensor tensor = *this;
+  tensor.shape_[0] = entries;
+  tensor.count_ = counted(tensor.shape_);
+  const auto offset = static_cast<size_t>(packed_bytes(dtype_, shape_[0] == 0 ? 0 : count_ / shape_[0] * first));
+  tensor.bytes_ = bytes_.subspan(offset, static_cast<size_t>(packed_bytes(dtype_, tensor.count_)));
+  tensor.mutable_data_ = nullptr;
+  return tensor;
+}
+
 Tensor Tensor::reinterpreted(DType dtype, Shape shape) const {
   const int64_t count = counted(shape);
   if (packed_bytes(dtype, count) != static_cast<int64_t>(bytes_.size())) {

@@ -144,6 +144,10 @@ class Tensor {
   /// The same bytes under another shape of the same count.
   Tensor reshaped(Shape shape) const;
 
+  /// The entries `first` to `first + entries - 1` of the first dimension, which share the bytes. At least one
+  /// dimension; whole bytes (no elements of 4 bits in odd numbers).
+  Tensor slice(int64_t first, int64_t entries) const;
+
   /// The same bytes as elements of another type, which must fill them exactly.
   Tensor reinterpreted(DType dtype, Shape shape) const;
 

@@ -15,8 +15,9 @@ constexpr int64_t kIrVersion = 10;  // what opset 23 asks for at least: 4-bit ty
 
 /// By name, but BERT behind those whose files have its signature too.
 constexpr std::array kFamilies = {
-    &kAlbert,  &kDistilbert, &kElectra, &kMobilebert, &kBert, &kGemma, &kGemma2,  &kGptNeo, &kGpt2,  &kGptj,
-    &kGranite, &kLlama,      &kMistral, &kOpenelm,    &kPhi,  &kPhi3,  &kPhiMsft, &kQwen2,  &kQwen3, &kT5,
+    &kAlbert, &kDistilbert, &kElectra, &kMobilebert, &kBert,  &kGemma,    &kGemma2,  &kGptNeo,
+    &kGpt2,   &kGptj,       &kGranite, &kGraniteMoe, &kLlama, &kMistral,  &kMixtral, &kOpenelm,
+    &kPhi,    &kPhi3,       &kPhiMsft, &kQwen2,      &kQwen3, &kQwen3Moe, &kT5,
 };
 
 std::string known_families() {
@@ -90,7 +91,8 @@ Checkpoint describe_checkpoint(const FamilyRow& row, const Graph& graph, const W
     checkpoint.tensors.push_back(tensor.name);
     checkpoint.stored[tensor.name] = {.standard_name = tensor.standard_name,
                                       .dtype = dense == nullptr ? DType::undefined : dense->dtype,
-                                      .in_out = tensor.stored == Stored::in_out};
+                                      .in_out = tensor.stored == Stored::in_out,
+                                      .stack = find_stack(row.stacks, tensor.standard_name)};
   }
   return checkpoint;
 }
@@ -118,6 +120,7 @@ Model build(const std::filesystem::path& folder, std::string config, NamedTensor
   const JsonField root(document, "");
   const auto type = with_context("config.json", [&] { return root.text_or("model_type", ""); });
   const FamilyRow& row = type.empty() ? infer_family(tensors) : get_family(type);
+  split_stacks(tensors, row.stacks);
   Weights weights(std::move(tensors), row.prefix);
   Model model = build_family(row, root, weights, options);
   Checkpoint checkpoint = *model.checkpoint;

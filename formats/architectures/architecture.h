@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "formats/architectures/stacks.h"
 #include "formats/architectures/weights.h"
 #include "formats/json_fields.h"
 #include "formats/model.h"
@@ -41,6 +42,7 @@ struct FamilyRow {
   std::string_view prefix;  ///< of the model without its head, missing in some files: "bert."
   /// What is in the names of tensors that files of the family carry and no model computes with: ".attn.masked_bias".
   std::span<const std::string_view> ignored;
+  std::span<const StackRow> stacks = {};  ///< tensors that hold the matrices of all experts
   Graph (*build)(const JsonField& config, Weights& weights, Head head, const OpenOptions& options);
 };
 

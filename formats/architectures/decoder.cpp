@@ -165,6 +165,13 @@ class DecoderBuilder {
   }
 
   ValueId feed_forward(size_t layer, ValueId x) {
+    if (traits_.layers[layer].has_experts) {
+      ExpertsTraits experts = traits_.experts;
+      experts.activation = traits_.activation;
+      experts.width = traits_.hidden;
+      experts.inner = {traits_.layers[layer].inner, traits_.keys.inner};
+      return add_experts(blocks_, x, experts);
+    }
     return blocks_.feed_forward(x, {.gate_up = traits_.names.gate_up,
                                     .gate = traits_.names.gate,
                                     .up = traits_.names.up,
@@ -206,6 +213,13 @@ class DecoderBuilder {
 void set_windows(DecoderTraits& traits, const std::vector<int64_t>& windows) {
   for (size_t layer = 0; layer < traits.layers.size(); ++layer) {
     traits.layers[layer].window = windows.at(layer);
+  }
+}
+
+void set_experts(DecoderTraits& traits, const ExpertsTraits& experts) {
+  traits.experts = experts;
+  for (DecoderLayer& layer : traits.layers) {
+    layer.has_experts = true;
   }
 }
 

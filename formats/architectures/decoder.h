@@ -9,6 +9,7 @@
 #include "formats/architectures/architecture.h"
 #include "formats/architectures/attention.h"
 #include "formats/architectures/blocks.h"
+#include "formats/architectures/experts.h"
 #include "formats/architectures/rotary.h"
 
 namespace terse::architectures {
@@ -42,7 +43,8 @@ struct DecoderKeys {
 struct DecoderLayer {
   AttentionTraits attention;
   int64_t window = 0;  ///< see Visibility
-  int64_t inner = 0;   ///< width of the feed-forward
+  int64_t inner = 0;   ///< width of the feed-forward, or of an expert
+  bool has_experts = false;
 };
 
 /// A decoder: tokens (and learned positions) -> layers of norm, attention, norm, feed-forward, each half with a
@@ -54,7 +56,8 @@ struct DecoderTraits {
   std::vector<DecoderLayer> layers;
 
   std::optional<RotaryTraits> rotary;
-  Size positions;  ///< rows of the table of learned positions
+  Size positions;         ///< rows of the table of learned positions
+  ExpertsTraits experts;  ///< of the layers that have some; width, inner and activation are the decoder's
 
   NormKind norm = NormKind::rms;
   float epsilon = 1e-6F;
@@ -74,6 +77,9 @@ struct DecoderTraits {
 
 /// One window (0: none) for each layer, as read_windows gives them.
 void set_windows(DecoderTraits& traits, const std::vector<int64_t>& windows);
+
+/// A mixture of such experts in each layer, in place of a feed-forward.
+void set_experts(DecoderTraits& traits, const ExpertsTraits& experts);
 
 /// The graph of a decoder.
 ///

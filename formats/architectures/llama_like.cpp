@@ -5,9 +5,22 @@
 #include "formats/config.h"
 
 namespace terse::architectures {
+namespace {
+
+constexpr int64_t kMostExperts = 1024;  // a node or ten for each, in each layer
+
+}  // namespace
 
 Bias bias_if(const JsonField& config, std::string_view key) {
   return config.flag_or(key, false) ? Bias::always : Bias::none;
+}
+
+ExpertsTraits read_experts(const JsonField& config, const ExpertNames& names, std::string_view count_key) {
+  constexpr std::string_view kChosen = "num_experts_per_tok";
+  ExpertsTraits traits{.names = names};
+  traits.count = {config.get(count_key).whole(1, kMostExperts), count_key};
+  traits.chosen = {config.get(kChosen).whole(1, traits.count.value), kChosen};
+  return traits;
 }
 
 std::vector<int64_t> read_late_windows(const JsonField& config, int64_t layers) {

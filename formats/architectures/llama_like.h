@@ -9,6 +9,9 @@ namespace terse::architectures {
 /// values, gated feed-forward, no biases, no windows. A family's row changes what it does otherwise.
 DecoderTraits read_llama_like(const JsonField& config, const RopeDefaults& defaults = {});
 
+/// How many experts there are, by `count_key`, and how many a token goes through, by num_experts_per_tok.
+ExpertsTraits read_experts(const JsonField& config, const ExpertNames& names, std::string_view count_key);
+
 /// The windows of Qwen's models without layer_types: those of the layers from max_window_layers on, and only if
 /// use_sliding_window says true.
 std::vector<int64_t> read_late_windows(const JsonField& config, int64_t layers);

@@ -11,11 +11,14 @@ namespace {
 constexpr size_t kMostListed = 8;
 
 struct Spelling {
-  std::string_view now, before;
+  std::string_view now, other;
 };
-constexpr std::array kOldSpellings = {
+constexpr std::array kOtherSpellings = {
     Spelling{"LayerNorm.weight", "LayerNorm.gamma"},
     Spelling{"LayerNorm.bias", "LayerNorm.beta"},
+    // Of experts, as transformers 5 calls them in memory.
+    Spelling{".block_sparse_moe.gate.weight", ".mlp.gate.weight"},
+    Spelling{".block_sparse_moe.router.layer.weight", ".block_sparse_moe.router.weight"},
 };
 
 std::string listed(const std::vector<std::string>& names) {
@@ -29,9 +32,9 @@ std::string listed(const std::vector<std::string>& names) {
 
 std::vector<std::string> spellings(std::string_view name) {
   std::vector<std::string> all = {std::string(name)};
-  for (const Spelling& spelling : kOldSpellings) {
+  for (const Spelling& spelling : kOtherSpellings) {
     if (name.ends_with(spelling.now)) {
-      all.push_back(fmt::format("{}{}", name.substr(0, name.size() - spelling.now.size()), spelling.before));
+      all.push_back(fmt::format("{}{}", name.substr(0, name.size() - spelling.now.size()), spelling.other));
     }
   }
   return all;

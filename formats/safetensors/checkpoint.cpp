@@ -113,11 +113,15 @@ Layout layout(const Model& model, const std::filesystem::path& /*path*/, const W
     layout.files.push_back({file.name, file.bytes});
     for (const size_t i : file.tensors) {
       const StoredTensor& tensor = plan.lowered.tensors[i];
-      const auto [entry, is_new] = entries.emplace(plan.lowered.sources[i], layout.entries.size());
-      if (is_new) {
-        layout.entries.push_back({plan.lowered.sources[i], file.name, 0});
+      const std::vector<ValueId>& sources = plan.lowered.sources[i];
+      for (const ValueId source : sources) {
+        const auto [entry, is_new] = entries.emplace(source, layout.entries.size());
+        if (is_new) {
+          layout.entries.push_back({source, file.name, 0});
+        }
+        layout.entries[entry->second].bytes +=
+            packed_bytes(tensor.dtype, checked_count(tensor.shape).value_or(0)) / std::ssize(sources);
       }
-      layout.entries[entry->second].bytes += packed_bytes(tensor.dtype, checked_count(tensor.shape).value_or(0));
     }
   }
   for (const FolderFile& file : plan.others) {

@@ -58,9 +58,10 @@ std::string reason_against_grid(const Encoding& weight, DType model_dtype) {
   return "";
 }
 
-/// What runtimes compute in one product: parts of one layer (and expert) of the same number and with as many columns.
-int fused_part(RoleKind kind) {
-  switch (kind) {
+/// What runtimes compute in one product: parts of one layer of the same number and with as many columns; of experts all
+/// of a layer's.
+int fused_part(const Role& role) {
+  switch (role.kind) {
     case RoleKind::q:
     case RoleKind::k:
     case RoleKind::v:
@@ -68,6 +69,8 @@ int fused_part(RoleKind kind) {
     case RoleKind::gate:
     case RoleKind::up:
       return 2;
+    case RoleKind::down:
+      return role.expert < 0 ? 0 : 3;
     default:
       return 0;
   }
@@ -96,16 +99,15 @@ void check_packed(const Model& model, ValueId id, DType model_dtype) {
 }
 
 void check_fused(const Model& model, std::span<const ValueId> weights) {
-  std::map<std::tuple<int, int, int, int64_t>, ValueId> first;
+  std::map<std::tuple<int, int, int64_t>, ValueId> first;
   for (const ValueId id : weights) {
     const Value& value = model.graph.value(id);
     for (const Role& role : value.roles) {
-      const int part = fused_part(role.kind);
+      const int part = fused_part(role);
       if (part == 0 || role.layer < 0) {
         continue;
       }
-      const auto [found, is_new] =
-          first.emplace(std::tuple(role.layer, role.expert, part, value.constant->columns()), id);
+      const auto [found, is_new] = first.emplace(std::tuple(role.layer, part, value.constant->columns()), id);
       const Value& other = model.graph.value(found->second);
       const bool same =
           (value.constant->affine() == nullptr) == (other.constant->affine() == nullptr) &&

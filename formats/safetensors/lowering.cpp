@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <map>
+#include <ranges>
 
 #include "formats/blocks/affine_blocks.h"
 #include "formats/checkpoint_weights.h"
+#include "formats/error.h"
 #include "formats/row_order.h"
 #include "formats/safetensors/compressed_tensors.h"
 #include "formats/safetensors/config_text.h"
@@ -92,6 +94,35 @@ std::vector<StoredTensor> store(const std::string& name, const EncodingPtr& enco
   return encoding->dense() != nullptr ? std::vector{store_dense(name, encoding, form.in_out)} : pack(name, encoding);
 }
 
+using Stack = std::map<int64_t, ValueId>;  ///< by StackPlace::place
+
+/// The matrices of all experts, one behind the other.
+StoredTensor store_stack(const Model& model, const std::string& name, const Stack& stack) {
+  std::vector<EncodingPtr> parts;
+  for (const ValueId id : stack | std::views::values) {
+    const Value& value = model.graph.value(id);
+    const EncodingPtr& part = parts.emplace_back(value.constant);
+    if (part->dense() == nullptr || part->dense()->dtype != parts.front()->dense()->dtype) {
+      throw Error(
+          Kind::unsupported,
+          "tensor {} is to be stored as {}: folders of this family have it in {}, which holds floats of one type "
+          "only; onnx and gguf can hold it",
+          value.name, describe(*part), name);
+    }
+  }
+  const int64_t parts_of_expert =
+      model.checkpoint->stored.at(model.graph.value(stack.begin()->second).name).stack->parts;
+  return {
+      .name = name,
+      .dtype = parts.front()->dense()->dtype,
+      .shape = {std::ssize(parts) / parts_of_expert, parts_of_expert * parts.front()->rows(), parts.front()->columns()},
+      .write = [parts](Sink& sink) {
+        for (const EncodingPtr& part : parts) {
+          stream_dense(*part, MatrixOrder::out_in, sink);
+        }
+      }};
+}
+
 std::string config_text(const Model& model, const Weights& weights, std::optional<DType> cast, DType dtype) {
   ConfigEdit edit{.dtype = cast, .quantization_config = {}};
   if (!weights.packed.empty()) {
@@ -110,11 +141,21 @@ LoweredCheckpoint lower_affine(const Model& model) {
   }
   check_fused(model, weights.all);
   LoweredCheckpoint lowered{.config = config_text(model, weights, cast, dtype), .has_codes = !weights.packed.empty()};
+  std::map<std::string, Stack> stacks;
   for (const ValueId id : weights.all) {
     const Value& value = model.graph.value(id);
-    std::ranges::move(store(value.name, value.constant, model.checkpoint->stored.at(value.name)),
-                      std::back_inserter(lowered.tensors));
-    lowered.sources.resize(lowered.tensors.size(), id);
+    const StoredForm& form = model.checkpoint->stored.at(value.name);
+    if (form.stack) {
+      stacks[form.stack->stack].emplace(form.stack->place, id);
+      continue;
+    }
+    std::ranges::move(store(value.name, value.constant, form), std::back_inserter(lowered.tensors));
+    lowered.sources.resize(lowered.tensors.size(), {id});
+  }
+  for (const auto& [name, stack] : stacks) {
+    lowered.tensors.push_back(store_stack(model, name, stack));
+    lowered.sources.emplace_back();
+    std::ranges::copy(stack | std::views::values, std::back_inserter(lowered.sources.back()));
   }
   return lowered;
 }

@@ -11,8 +11,9 @@ namespace terse::safetensors {
 /// The tensors that a checkpoint folder holds for a model, and what its config.json is to say of them.
 struct LoweredCheckpoint {
   std::vector<StoredTensor> tensors;
-  std::vector<ValueId> sources;  ///< of each tensor: the constant that it stores or helps to store
-  std::string config;            ///< config.json's text
+  std::vector<std::vector<ValueId>> sources;  ///< of each tensor: the constant that it stores or helps to store;
+                                              ///< several: as many bytes of each
+  std::string config;  ///< config.json's text
   bool has_codes = false;
 };
 

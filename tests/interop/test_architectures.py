@@ -18,7 +18,7 @@ from runtimes import relative_error, run_onnxruntime, session, terse
 TOLERANCE = 1e-4  # two correct executors differ by 1e-6; a wrong epsilon by 1e-2
 
 GPT2, GPT_NEO = FAMILIES["gpt2"].settings, FAMILIES["gpt_neo"].settings
-NAMES = ("gemma", "gemma2", "gpt2", "gpt_neo", "gptj", "granite", "llama", "llama3", "mistral", "phi", "phi3")
+NAMES = ("gemma", "gemma2", "gpt2", "gpt_neo", "gptj", "granite", "granitemoe", "llama", "llama3", "mistral", "mixtral", "phi", "phi3")
 
 
 def longrope(trained):
@@ -62,6 +62,14 @@ VARIANTS = {name: FAMILIES[name] for name in NAMES} | {
         "Qwen2Config", "Qwen2ForCausalLM", LLAMA_LIKE | dict(use_sliding_window=True, sliding_window=5, max_window_layers=1)
     ),
     "qwen3": Family("Qwen3Config", "Qwen3ForCausalLM", LLAMA_LIKE | dict(head_dim=32, tie_word_embeddings=True)),
+    "qwen3_moe": Family(
+        "Qwen3MoeConfig", "Qwen3MoeForCausalLM",
+        LLAMA_LIKE | dict(head_dim=32, num_hidden_layers=3, moe_intermediate_size=96, num_experts=6, num_experts_per_tok=3, mlp_only_layers=[1]),
+    ),
+    "qwen3_moe-shares": Family(
+        "Qwen3MoeConfig", "Qwen3MoeForCausalLM",
+        LLAMA_LIKE | dict(head_dim=32, moe_intermediate_size=96, num_experts=6, num_experts_per_tok=3, norm_topk_prob=True, decoder_sparse_step=2),
+    ),
     "mistral-unlimited": Family("MistralConfig", "MistralForCausalLM", LLAMA_LIKE | dict(sliding_window=None)),
 }
 
@@ -175,7 +183,7 @@ def test_roles_of_built_graphs_are_found(models, variant):
     expected = {"q_proj": "q", "k_proj": "k", "v_proj": "v", "o_proj": "attention_output", "gate_proj": "gate", "up_proj": "up", "down_proj": "down"}
     expected |= {"attn.c_attn": "qkv", "attn.c_proj": "attention_output", "mlp.c_fc": "up", "mlp.c_proj": "down"}
     expected |= {"qkv_proj": "qkv", "gate_up_proj": "gate_up", "out_proj": "attention_output", "self_attn.dense": "attention_output"}
-    expected |= {"fc1": "up", "fc2": "down", "fc_in": "up", "fc_out": "down"}
+    expected |= {"fc1": "up", "fc2": "down", "fc_in": "up", "fc_out": "down", "w1": "gate", "w3": "up", "w2": "down", "router.layer": "router"}
     seen = 0
     for name, found in roles.items():
         for part, kind in expected.items():
@@ -187,7 +195,7 @@ def test_roles_of_built_graphs_are_found(models, variant):
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
-@pytest.mark.parametrize("variant", ["gemma", "gemma2", "gpt2", "gpt_neo", "gptj", "granite", "llama3", "mistral", "phi", "phi3", "phi3-short", "qwen3"])
+@pytest.mark.parametrize("variant", ["gemma", "gemma2", "gpt2", "gpt_neo", "gptj", "granite", "llama3", "mistral", "mixtral", "phi", "phi3", "phi3-short", "qwen3"])
 def test_a_cache_goes_in_and_out(models, variant, padding, tmp_path):
     """The first tokens with an empty cache, then the rest with theirs: the logits of all at once."""
     model, folder = models(variant)
