@@ -14,14 +14,15 @@ namespace {
 
 /// By name, but those with a signature in front of those of their architecture that have none.
 constexpr std::array kFamilies = {
-    &kBert,    &kDistilbert, &kGemma,   &kGemma2, &kGpt2, &kGranite, &kLlama,
-    &kMistral, &kOpenelm,    &kPhiMsft, &kPhi,    &kPhi3, &kQwen2,   &kQwen3,
+    &kBert,    &kDistilbert, &kGemma,   &kGemma2, &kGpt2, &kGranite, &kGraniteMoe, &kMixtral,  &kLlama,
+    &kMistral, &kOpenelm,    &kPhiMsft, &kPhi,    &kPhi3, &kQwen2,   &kQwen3,      &kQwen3Moe,
 };
 
 /// Families that terse builds and llama.cpp (0.5.0) does not.
 constexpr std::array<std::string_view, 5> kUnknownToLlamaCpp = {"albert", "electra", "gpt_neo", "gptj", "mobilebert"};
 
-constexpr std::string_view kLayer = "{}";
+constexpr std::string_view kHole = "{}";
+constexpr size_t kMostDigits = 9;
 
 std::string list_families(std::string_view FamilyRow::*field) {
   std::set<std::string_view> names;
@@ -31,26 +32,34 @@ std::string list_families(std::string_view FamilyRow::*field) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-bool is_number(std::string_view text) {
-  return !text.empty() && text.size() < 10 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+/// The numbers in a name that a pattern stands for, a number a hole; nothing if it does not stand for it.
+std::optional<std::vector<std::string_view>> match(std::string_view name, std::string_view pattern) {
+  std::vector<std::string_view> numbers;
+  for (size_t hole = pattern.find(kHole); hole != std::string_view::npos; hole = pattern.find(kHole)) {
+    if (!name.starts_with(pattern.substr(0, hole))) {
+      return std::nullopt;
+    }
+    name.remove_prefix(hole);
+    pattern.remove_prefix(hole + kHole.size());
+    const size_t digits = std::min(name.find_first_not_of("0123456789"), name.size());
+    if (digits == 0 || digits > kMostDigits) {
+      return std::nullopt;
+    }
+    numbers.push_back(name.substr(0, digits));
+    name.remove_prefix(digits);
+  }
+  return name == pattern ? std::optional(std::move(numbers)) : std::nullopt;
 }
 
-/// `name` as `to` spells it, if it is what `from` stands for.
-std::optional<std::string> translate(std::string_view name, std::string_view from, std::string_view to) {
-  const size_t hole = from.find(kLayer);
-  if (hole == std::string_view::npos) {
-    return name == from ? std::optional(std::string(to)) : std::nullopt;
+/// Further holes stay.
+std::string fill(std::string_view pattern, std::span<const std::string_view> numbers) {
+  std::string name(pattern);
+  for (const std::string_view number : numbers) {
+    if (const size_t hole = name.find(kHole); hole != std::string::npos) {
+      name.replace(hole, kHole.size(), number);
+    }
   }
-  const std::string_view before = from.substr(0, hole), behind = from.substr(hole + kLayer.size());
-  if (name.size() <= before.size() + behind.size() || !name.starts_with(before) || !name.ends_with(behind)) {
-    return std::nullopt;
-  }
-  const std::string_view layer = name.substr(before.size(), name.size() - before.size() - behind.size());
-  if (!is_number(layer)) {
-    return std::nullopt;
-  }
-  const size_t other = to.find(kLayer);
-  return fmt::format("{}{}{}", to.substr(0, other), layer, to.substr(other + kLayer.size()));
+  return name;
 }
 
 std::optional<OtherName> find_name(const FamilyRow& family, std::string_view name, std::string_view NameRow::*from,
@@ -64,8 +73,10 @@ std::optional<OtherName> find_name(const FamilyRow& family, std::string_view nam
     if ((row.*from).empty() || (row.*to).empty()) {
       continue;
     }
-    if (const auto module = translate(name.substr(0, dot), row.*from, row.*to); module && kind != ".") {
-      return OtherName{.name = *module + std::string(kind), .row = &row};
+    if (const auto numbers = match(name.substr(0, dot), row.*from); numbers && kind != ".") {
+      return OtherName{.name = fill(row.*to, *numbers) + std::string(kind),
+                       .row = &row,
+                       .expert = numbers->size() > 1 ? std::stoll(std::string(numbers->back())) : -1};
     }
   }
   return std::nullopt;

@@ -19,7 +19,8 @@ namespace terse::gguf {
 // keys. A row a family, read in both directions. Sources: llama.cpp, conversion/, gguf-py/gguf/constants.py,
 // src/llama-arch.cpp.
 
-/// A module, whose tensors end in ".weight" and ".bias". "{}" stands for the layer's number.
+/// A module, whose tensors end in ".weight" and ".bias". "{}" stands for the layer's number; in a checkpoint's name of
+/// an expert the second one for the expert's.
 struct NameRow {
   std::string_view checkpoint;  ///< "model.layers.{}.self_attn.q_proj"
   std::string_view gguf;        ///< "blk.{}.attn_q"
@@ -29,6 +30,7 @@ struct NameRow {
     key,            ///< likewise, in as many heads as keys have
     float_table,    ///< a table that llama.cpp reads as f32 only
     norm_plus_one,  ///< a checkpoint has what is added to one, GGUF the sum
+    expert,         ///< GGUF has the matrices of all experts in one tensor, [E, out, in]
   } kind = Kind::weight;
   std::string_view second = {};  ///< what GGUF calls the lower half of the rows, where it is a module of its own
 };
@@ -106,10 +108,12 @@ const FamilyRow& get_family(std::string_view model_type);
 /// The row of a file by its architecture and tensors. Error unsupported lists those known.
 const FamilyRow& get_family(const File& file);
 
-/// A name of a tensor in the other spelling, and the row that says so; nothing if no row does.
+/// A name of a tensor in the other spelling, and the row that says so; nothing if no row does. Of experts the
+/// checkpoint's name has a "{}" for the number still.
 struct OtherName {
   std::string name;
   const NameRow* row = nullptr;
+  int64_t expert = -1;  ///< of an expert's name in a checkpoint, else -1
 };
 std::optional<OtherName> find_gguf_name(const FamilyRow& family, std::string_view checkpoint_name);
 std::optional<OtherName> find_checkpoint_name(const FamilyRow& family, std::string_view gguf_name);

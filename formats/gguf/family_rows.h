@@ -12,13 +12,16 @@ extern const FamilyRow kGemma;
 extern const FamilyRow kGemma2;
 extern const FamilyRow kGpt2;
 extern const FamilyRow kGranite;
+extern const FamilyRow kGraniteMoe;
 extern const FamilyRow kLlama;
 extern const FamilyRow kMistral;
+extern const FamilyRow kMixtral;
 extern const FamilyRow kOpenelm;
 extern const FamilyRow kPhi;
 extern const FamilyRow kPhi3;
 extern const FamilyRow kPhiMsft;
 extern const FamilyRow kQwen2;
 extern const FamilyRow kQwen3;
+extern const FamilyRow kQwen3Moe;
 
 }  // namespace terse::gguf

@@ -7,6 +7,7 @@
 #include "formats/gguf/config_metadata.h"
 #include "formats/gguf/family.h"
 #include "formats/gguf/rope_metadata.h"
+#include "formats/row_slices.h"
 #include "formats/safetensors/config_text.h"
 #include "formats/source_notes.h"
 
@@ -74,6 +75,19 @@ void join_halves(const File& file, const FamilyRow& family, NamedTensors& named)
   }
 }
 
+/// A matrix an expert, in place of the stack of all.
+void add_experts(const FileTensor& tensor, const std::string& name, NamedTensors& named) {
+  if (tensor.shape.size() != 3) {
+    throw Error(Kind::input, "tensor {}: shape {}, expected the matrices of all experts, [E, out, in]", tensor.name,
+                to_string(tensor.shape));
+  }
+  const EncodingPtr stack = make_encoding(tensor);
+  for (int64_t expert = 0; expert < tensor.shape[0]; ++expert) {
+    named.encoded.emplace(architectures::numbered(name, static_cast<size_t>(expert)),
+                          slice_rows(stack, expert * tensor.shape[1], tensor.shape[1]));
+  }
+}
+
 /// Under the names of folders. Matrices have their logical shape in GGUF, whatever a folder's files have.
 NamedTensors name_tensors(const File& file, const FamilyRow& family, DType dtype) {
   NamedTensors named{.files = file.files, .file_bytes = file.file_bytes};
@@ -89,6 +103,10 @@ NamedTensors name_tensors(const File& file, const FamilyRow& family, DType dtype
     }
     if (other->row->kind == NameRow::Kind::query || other->row->kind == NameRow::Kind::key) {
       named.rotary_rows = RotaryRows::neighbours;
+    }
+    if (other->row->kind == NameRow::Kind::expert) {
+      add_experts(tensor, other->name, named);
+      continue;
     }
     const bool is_wide = is_widened(tensor, *other->row);
     const Tensor numbers = is_wide ? unwidened(tensor, *other->row, dtype) : tensor.data;
@@ -158,8 +176,8 @@ Layout layout(const Model& model, const std::filesystem::path& path, const Write
   Layout layout{.files = {{name, places.total_bytes}}, .entries = {}, .notes = lowered.notes};
   std::ranges::move(source_notes(model), std::back_inserter(layout.notes));
   for (size_t i = 0; i < lowered.tensors.size(); ++i) {
-    if (lowered.sources[i] != kNoValue) {
-      layout.entries.push_back({lowered.sources[i], name, places.tensors[i].bytes});
+    for (const ValueId source : lowered.sources[i]) {
+      layout.entries.push_back({source, name, places.tensors[i].bytes / std::ssize(lowered.sources[i])});
     }
   }
   return layout;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <ranges>
 
 #include "formats/blocks/affine_blocks.h"
 #include "formats/checkpoint_weights.h"
@@ -97,6 +98,8 @@ void stream_rows(const EncodingPtr& encoding, int64_t first, int64_t rows, Sink&
       blocks.blocks()->blocks.bytes().subspan(static_cast<size_t>(first * stride), static_cast<size_t>(rows * stride)));
 }
 
+using Stack = std::map<int64_t, ValueId>;  ///< by the expert's number
+
 class Lowering {
  public:
   Lowering(const Model& model, const FamilyRow& family)
@@ -108,6 +111,7 @@ class Lowering {
     for (const ValueId id : weights) {
       add(id);
     }
+    add_stacks();
     add_derived();
     set_types();
     add_notes();
@@ -135,9 +139,54 @@ class Lowering {
       add_halves(id, form.standard_name);
       return;
     }
+    if (name->row->kind == NameRow::Kind::expert) {
+      add_expert(*name, id);
+      return;
+    }
     lowered_.tensors.push_back(with_context(fmt::format("tensor {}", value.name),
                                             [&] { return store(*name, value.constant, form.neighbour_heads > 0); }));
-    lowered_.sources.push_back(id);
+    lowered_.sources.push_back({id});
+  }
+
+  /// Notes an expert's matrix; tensors of all stand behind the others, in the order of their first ones.
+  void add_expert(const OtherName& name, ValueId id) {
+    Stack& stack = stacks_[name.name];
+    if (stack.empty()) {
+      stack_order_.push_back(name.name);
+    }
+    stack.emplace(name.expert, id);
+  }
+
+  void add_stacks() {
+    for (const std::string& name : stack_order_) {
+      const Stack& stack = stacks_.at(name);
+      lowered_.tensors.push_back(with_context(fmt::format("tensor {}", name), [&] { return store(name, stack); }));
+      lowered_.sources.emplace_back();
+      std::ranges::copy(stack | std::views::values, std::back_inserter(lowered_.sources.back()));
+    }
+  }
+
+  /// The matrices of all experts, one behind the other.
+  OutputTensor store(const std::string& name, const Stack& stack) const {
+    std::vector<EncodingPtr> experts;
+    for (const ValueId id : stack | std::views::values) {
+      experts.push_back(model_.graph.value(id).constant);
+    }
+    const EncodingPtr& first = experts.front();
+    for (const EncodingPtr& expert : experts) {
+      if (get_type(*expert) != get_type(*first) || expert->shape != first->shape) {
+        throw Error(Kind::unsupported, "experts are {} {} and {} {}: a gguf file holds those of a layer in one type",
+                    describe(*first), to_string(first->shape), describe(*expert), to_string(expert->shape));
+      }
+    }
+    return {.name = name,
+            .type = get_type(*first),
+            .shape = {std::ssize(experts), first->rows(), first->columns()},
+            .write = [experts](Sink& sink) {
+              for (const EncodingPtr& expert : experts) {
+                stream_weight(expert, sink);
+              }
+            }};
   }
 
   /// A matrix whose halves are tensors of their own.
@@ -153,7 +202,7 @@ class Lowering {
           {.name = names.at(half)->name, .type = type, .shape = {rows, encoding->columns()}, .write = [=](Sink& sink) {
              stream_rows(encoding, first, rows, sink);
            }});
-      lowered_.sources.push_back(id);
+      lowered_.sources.push_back({id});
     }
   }
 
@@ -213,7 +262,7 @@ class Lowering {
            .type = BlockType::f32,
            .shape = {std::ssize(derived.values)},
            .write = [values = derived.values](Sink& sink) { sink.write(std::as_bytes(std::span(values))); }});
-      lowered_.sources.push_back(kNoValue);
+      lowered_.sources.emplace_back();
     }
   }
 
@@ -241,6 +290,8 @@ class Lowering {
   const FamilyRow& family_;
   nlohmann::json document_;
   LoweredFile lowered_;
+  std::map<std::string, Stack> stacks_;   ///< by GGUF's names
+  std::vector<std::string> stack_order_;  ///< of their first experts
   std::vector<std::string> left_out_;
 };
 

@@ -12,7 +12,8 @@ namespace terse::gguf {
 struct LoweredFile {
   Metadata metadata;
   std::vector<OutputTensor> tensors;
-  std::vector<ValueId> sources;    ///< of each tensor: the constant that it stores, or kNoValue
+  std::vector<std::vector<ValueId>> sources;  ///< of each tensor: the constants that it stores, in their order;
+                                              ///< several: as many bytes each
   std::vector<std::string> notes;  ///< what llama.cpp computes nothing with, a sentence each
 };
 

@@ -46,6 +46,8 @@ BERT = Family("BertConfig", "BertModel", BERT_LIKE, ENCODER, HIDDEN, loading=dic
 DISTILBERT = Family("DistilBertConfig", "DistilBertModel", dict(dim=64, hidden_dim=160, n_layers=2, n_heads=4, max_position_embeddings=64), outputs=HIDDEN)
 GPT2 = dataclasses.replace(FAMILIES["gpt2"], settings=FAMILIES["gpt2"].settings | dict(n_ctx=64))  # as old files say it; the converter wants it
 LINEAR = dict(rope_parameters=dict(rope_type="linear", rope_theta=1e4, factor=4.0))
+WIDE = LLAMA_LIKE | dict(hidden_size=256, head_dim=64, intermediate_size=512, tie_word_embeddings=True)
+QWEN3_MOE = dict(head_dim=32, moe_intermediate_size=96, num_experts=6, num_experts_per_tok=3, norm_topk_prob=True)
 MODELS = {
     "llama": Model(FAMILIES["llama"], "smollm", "smollm"),
     "llama-untied": Model(llama(), "llama.model", "default"),
@@ -54,7 +56,10 @@ MODELS = {
     "mistral": Model(Family("MistralConfig", "MistralForCausalLM", LLAMA_LIKE | dict(sliding_window=None)), "smollm", "smollm"),
     "qwen2": Model(Family("Qwen2Config", "Qwen2ForCausalLM", LLAMA_LIKE), "qwen2", "qwen2"),
     "qwen3": Model(Family("Qwen3Config", "Qwen3ForCausalLM", LLAMA_LIKE | dict(head_dim=32)), "qwen2", "qwen2"),
+    "qwen3_moe": Model(Family("Qwen3MoeConfig", "Qwen3MoeForCausalLM", LLAMA_LIKE | QWEN3_MOE), "qwen2", "qwen2"),
+    "mixtral": Model(FAMILIES["mixtral"], "smollm", "smollm"),
     "granite": Model(FAMILIES["granite"], "smollm", "smollm"),
+    "granitemoe": Model(FAMILIES["granitemoe"], "smollm", "smollm"),
     "gemma": Model(FAMILIES["gemma"], "llama.model", "default"),
     "gemma2": Model(dataclasses.replace(FAMILIES["gemma2"], settings=FAMILIES["gemma2"].settings | dict(query_pre_attn_scalar=32)), "llama.model", "default"),
     "phi": Model(FAMILIES["phi"], "gpt2", "gpt-2"),
@@ -65,7 +70,8 @@ MODELS = {
     "gpt2": Model(GPT2, "gpt2", "gpt-2"),
     "bert": Model(BERT, "bert", "bert-bge"),
     "distilbert": Model(DISTILBERT, "bert", "bert-bge"),
-    "wide": Model(llama(hidden_size=256, head_dim=64, intermediate_size=512, tie_word_embeddings=True), "smollm", "smollm"),
+    "wide-experts": Model(Family("MixtralConfig", "MixtralForCausalLM", WIDE | dict(num_local_experts=4, num_experts_per_tok=2)), "smollm", "smollm"),
+    "wide": Model(llama(**WIDE), "smollm", "smollm"),
 }  # fmt: skip
 
 

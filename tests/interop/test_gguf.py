@@ -25,7 +25,7 @@ from safetensors.torch import load_file
 # meets blocks of 4 bits and more to 8 bits.
 TOLERANCE = {"f32": 1e-3, "f16": 3e-3, "blocks": 5e-2}
 BLOCK_TYPES = ["Q8_0", "Q6_K", "Q5_K", "Q4_K", "Q3_K", "Q2_K", "IQ4_XS", "IQ4_NL", "Q5_1", "Q5_0", "Q4_1", "Q4_0"]
-NAMES = [name for name in MODELS if name != "wide"]
+NAMES = [name for name in MODELS if "wide" not in name]
 # Transformers reads a SentencePiece file otherwise beside Phi-3, whose own folders have a tokenizer.json.
 TOKENIZED = [name for name in NAMES if name not in ("distilbert", "fused", "longrope", "longrope-short")]
 
@@ -159,6 +159,18 @@ def test_blocks_run_in_llama_cpp_as_in_terse(made, files, block_type, weights, t
 
 
 @pytest.mark.parametrize("block_type", BLOCK_TYPES)
+def test_blocks_of_experts_run_in_llama_cpp_as_in_terse(made, files, block_type, tmp_path):
+    """All experts of a layer are one tensor, of three dimensions; the router stays f32."""
+    blocks, model = tmp_path / "blocks.gguf", made("wide-experts")
+    terse("compress", files("wide-experts", "f16"), "-o", blocks, "--pass", f"quantize,type={block_type},only=gate+up+down")
+    kinds = {name: (kind, shape) for name, (kind, shape, _) in gguf_models.tensors(blocks).items() if "_exps" in name}
+    assert len(kinds) == 6 and {kind for kind, _ in kinds.values()} == {block_type} and {shape[-1] for _, shape in kinds.values()} == {4}
+    ours = run_terse(blocks, model, tmp_path / "run")
+    assert relative_error(run_llama_cpp(gguf_models.dequantized(blocks, tmp_path / "dense.gguf"), model), ours) <= 1e-4
+    assert relative_error(ours, model.expected) <= 6.0 / 2 ** int(block_type.partition("Q")[2][0])
+
+
+@pytest.mark.parametrize("block_type", BLOCK_TYPES)
 def test_blocks_are_decoded_as_by_gguf_py(files, block_type, tmp_path):
     blocks, dense = tmp_path / "blocks.gguf", tmp_path / "dense.gguf"
     terse("compress", files("wide", "f16"), "-o", blocks, "--pass", f"quantize,type={block_type},only=matrices")
@@ -203,7 +215,7 @@ def take_bare_mark(found, expected):
             found[key][1][i] = expected[key][1][i]
 
 
-@pytest.mark.parametrize("name", ["llama-untied", "llama3", "gemma2", "fused", "longrope", "gpt2", "bert", "distilbert"])
+@pytest.mark.parametrize("name", ["llama-untied", "llama3", "gemma2", "fused", "longrope", "mixtral", "granitemoe", "qwen3_moe", "gpt2", "bert", "distilbert"])
 def test_files_are_those_of_llama_cpps_own_converter(made, files, name, tmp_path):
     """Every key of the metadata, and every tensor's type, shape and bytes."""
     model, ours = made(name), files(name, "f16")

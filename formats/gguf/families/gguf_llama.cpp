@@ -13,6 +13,29 @@ constexpr auto kGraniteKeys = rms_keys(std::array{
     KeyRow{"logit_scale", "logits_scaling", KeyRow::Type::number, 1},
 });
 
+constexpr std::array kExpertKeys = {KeyRow{"expert_count", "num_local_experts"},
+                                    KeyRow{"expert_used_count", "num_experts_per_tok"}};
+constexpr auto kMixtralKeys = rms_keys(kExpertKeys);
+constexpr auto kMixtralNames = llama_like_names(std::array{
+    kNeighbourRows[0],
+    kNeighbourRows[1],
+    NameRow{"model.layers.{}.block_sparse_moe.gate", "blk.{}.ffn_gate_inp", NameRow::Kind::float_table},
+    NameRow{"model.layers.{}.block_sparse_moe.experts.{}.w1", "blk.{}.ffn_gate_exps", NameRow::Kind::expert},
+    NameRow{"model.layers.{}.block_sparse_moe.experts.{}.w3", "blk.{}.ffn_up_exps", NameRow::Kind::expert},
+    NameRow{"model.layers.{}.block_sparse_moe.experts.{}.w2", "blk.{}.ffn_down_exps", NameRow::Kind::expert},
+});
+
+constexpr auto kGraniteMoeKeys = rms_keys(
+    std::array{kGraniteKeys[6], kGraniteKeys[7], kGraniteKeys[8], kGraniteKeys[9], kExpertKeys[0], kExpertKeys[1]});
+constexpr auto kGraniteMoeNames = llama_like_names(std::array{
+    kNeighbourRows[0],
+    kNeighbourRows[1],
+    NameRow{"model.layers.{}.block_sparse_moe.router.layer", "blk.{}.ffn_gate_inp", NameRow::Kind::float_table},
+    NameRow{"model.layers.{}.block_sparse_moe.input_linear.{}.gate", "blk.{}.ffn_gate_exps", NameRow::Kind::expert},
+    NameRow{"model.layers.{}.block_sparse_moe.input_linear.{}.up", "blk.{}.ffn_up_exps", NameRow::Kind::expert},
+    NameRow{"model.layers.{}.block_sparse_moe.output_linear.{}", "blk.{}.ffn_down_exps", NameRow::Kind::expert},
+});
+
 /// Rows of pairs are neighbours in whole heads, so whole heads are turned.
 void check_whole(const ArchitectureKeys& keys) {
   const auto turned = keys.find_integer("rope.dimension_count");
@@ -61,10 +84,28 @@ constexpr FamilyRow granite_row() {
   return granite;
 }
 
+constexpr FamilyRow mixtral_row() {
+  FamilyRow mixtral = row("mixtral", "llama", "MixtralForCausalLM");
+  mixtral.signature = "blk.0.ffn_gate_inp.weight";
+  mixtral.names = kMixtralNames;
+  mixtral.keys = kMixtralKeys;
+  mixtral.lost = kMistralLost;
+  return mixtral;
+}
+
+constexpr FamilyRow granitemoe_row() {
+  FamilyRow granitemoe = row("granitemoe", "granitemoe", "GraniteMoeForCausalLM");
+  granitemoe.names = kGraniteMoeNames;
+  granitemoe.keys = kGraniteMoeKeys;
+  return granitemoe;
+}
+
 }  // namespace
 
 constinit const FamilyRow kLlama = row("llama", "llama", "LlamaForCausalLM");
 constinit const FamilyRow kMistral = mistral_row();
+constinit const FamilyRow kMixtral = mixtral_row();
 constinit const FamilyRow kGranite = granite_row();
+constinit const FamilyRow kGraniteMoe = granitemoe_row();
 
 }  // namespace terse::gguf
