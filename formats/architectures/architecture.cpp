@@ -28,15 +28,6 @@ std::string known_families() {
   return list;
 }
 
-const FamilyRow& get_family(const std::string& model_type) {
-  const auto* found = std::ranges::find(kFamilies, model_type, [](const FamilyRow* row) { return row->model_type; });
-  if (found == kFamilies.end()) {
-    throw Error(Kind::unsupported, "config.json: model_type '{}' is no family that this version knows: {}", model_type,
-                known_families());
-  }
-  return **found;
-}
-
 /// Old uploads name no family: the names of their tensors do.
 const FamilyRow& infer_family(const NamedTensors& tensors) {
   for (const FamilyRow* row : kFamilies) {
@@ -114,6 +105,15 @@ Model build_family(const FamilyRow& row, const JsonField& config, Weights& weigh
 }  // namespace
 
 std::span<const FamilyRow* const> families() { return kFamilies; }
+
+const FamilyRow& get_family(std::string_view model_type) {
+  const auto* found = std::ranges::find(kFamilies, model_type, [](const FamilyRow* row) { return row->model_type; });
+  if (found == kFamilies.end()) {
+    throw Error(Kind::unsupported, "config.json: model_type '{}' is no family that this version knows: {}", model_type,
+                known_families());
+  }
+  return **found;
+}
 
 Model build(const std::filesystem::path& folder, std::string config, NamedTensors tensors, const OpenOptions& options) {
   const nlohmann::json document = with_context("config.json", [&] { return parse_json(config); });

@@ -43,10 +43,12 @@ struct FamilyRow {
   /// What is in the names of tensors that files of the family carry and no model computes with: ".attn.masked_bias".
   std::span<const std::string_view> ignored;
   std::span<const StackRow> stacks = {};  ///< tensors that hold the matrices of all experts
+  const ExpertNames* experts = nullptr;   ///< of families that have some
   Graph (*build)(const JsonField& config, Weights& weights, Head head, const OpenOptions& options);
 };
 
 std::span<const FamilyRow* const> families();
+const FamilyRow& get_family(std::string_view model_type);
 
 /// Builds the model of a checkpoint: graph in canonical form (weights [out, in], `transB = 1`) at opset 23, inputs and
 /// outputs named as transformers' exporters name them, all arithmetic f32; roles not yet assigned.

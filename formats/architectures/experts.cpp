@@ -1,9 +1,7 @@
 #include "formats/architectures/experts.h"
 
-#include <numeric>
-
 #include "formats/architectures/activations.h"
-#include "formats/architectures/stacks.h"
+#include "formats/architectures/places.h"
 
 namespace terse::architectures {
 namespace {
@@ -18,16 +16,16 @@ class Experts {
   ValueId add(ValueId x) {
     const ValueId rows = builder_.reshape(x, {-1, traits_.width.value});
     choose(rows);
-    const std::vector<ValueId> places = split_places();
+    const Places places = split_places(builder_, chosen_, traits_.count.value);
     std::vector<ValueId> parts;
-    for (size_t expert = 0; expert < places.size(); ++expert) {
-      parts.push_back(run(expert, rows, places[expert]));
+    for (size_t expert = 0; expert < places.of_experts.size(); ++expert) {
+      parts.push_back(run(expert, rows, places.of_experts[expert]));
     }
-    return builder_.op("Reshape", {sum(builder_.op("Concat", parts, kAlongFirst)), builder_.op("Shape", {x})});
+    return builder_.op("Reshape", {sum(join_places(builder_, places, parts)), builder_.op("Shape", {x})});
   }
 
  private:
-  /// Each token's experts and their shares, a place for each: [tokens * chosen] and [tokens * chosen, 1].
+  /// Each token's experts, and their shares by place, [places, 1].
   void choose(ValueId rows) {
     ValueId scores =
         blocks_.linear(rows, traits_.names.router, {.out = traits_.count, .in = traits_.width, .bias = Bias::none});
@@ -38,19 +36,7 @@ class Experts {
     const ValueId shares =
         traits_.shares == Shares::of_chosen ? builder_.op("Softmax", {best[0]}, kAlongLast) : best[0];
     shares_ = builder_.reshape(shares, {-1, 1});
-    chosen_ = builder_.reshape(best[1], {1, -1});
-  }
-
-  /// The places of each expert, ascending.
-  std::vector<ValueId> split_places() {
-    std::vector<int64_t> numbers(static_cast<size_t>(traits_.count.value));
-    std::iota(numbers.begin(), numbers.end(), 0);
-    const ValueId column = builder_.op("Unsqueeze", {builder_.ints(numbers), builder_.ints({1})});
-    const ValueId hits = builder_.op("Equal", {column, chosen_});  // [experts, places]
-    order_ = builder_.op("Gather", {builder_.op("NonZero", {hits}), builder_.integer(1)}, kAlongFirst);
-    const ValueId counts = builder_.op("ReduceSum", {builder_.cast(hits, DType::i64), builder_.ints({1})},
-                                       {{.name = "keepdims", .value = int64_t{0}}});
-    return builder_.op_n("Split", {order_, counts}, numbers.size(), kAlongFirst);
+    chosen_ = best[1];
   }
 
   /// What an expert adds to the tokens of its places.
@@ -67,13 +53,9 @@ class Experts {
     return builder_.mul(widen(inner, traits_.names.down, traits_.width, traits_.inner), shares);
   }
 
-  /// Rows in the order of experts, brought into that of places and summed over each token's.
+  /// Rows of places, summed over each token's.
   ValueId sum(ValueId rows) {
-    const ValueId count =
-        builder_.op("Range", {builder_.integer(0), builder_.op("Size", {order_}), builder_.integer(1)});
-    const ValueId row_of_place = builder_.op("ScatterElements", {order_, order_, count}, kAlongFirst);
-    const ValueId placed = builder_.reshape(builder_.op("Gather", {rows, row_of_place}, kAlongFirst),
-                                            {-1, traits_.chosen.value, traits_.width.value});
+    const ValueId placed = builder_.reshape(rows, {-1, traits_.chosen.value, traits_.width.value});
     return builder_.op("ReduceSum", {placed, builder_.ints({1})}, {{.name = "keepdims", .value = int64_t{0}}});
   }
 
@@ -81,7 +63,6 @@ class Experts {
   OpBuilder& builder_;
   const ExpertsTraits& traits_;
   ValueId shares_ = kNoValue, chosen_ = kNoValue;
-  ValueId order_ = kNoValue;  ///< all places, expert by expert
 };
 
 }  // namespace

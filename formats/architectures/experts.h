@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "formats/architectures/blocks.h"
+#include "formats/architectures/stacks.h"
 
 namespace terse::architectures {
 
@@ -10,13 +11,6 @@ namespace terse::architectures {
 enum class Shares {
   of_chosen,  ///< the softmax over their scores alone: they add up to one
   of_all,     ///< of the softmax over the scores of all experts
-};
-
-/// How a family calls the parts of a feed-forward that is a mixture of experts, below the layer. "{}" stands for the
-/// expert's number. An empty router: the family has none.
-struct ExpertNames {
-  std::string_view router;
-  std::string_view gate, up, down;
 };
 
 struct ExpertsTraits {

@@ -42,6 +42,7 @@ constinit const FamilyRow kGraniteMoe = {.model_type = "granitemoe",
                                          .prefix = "model.",
                                          .ignored = kIgnored,
                                          .stacks = kStacks,
+                                         .experts = &kExperts,
                                          .build = build};
 
 }  // namespace terse::architectures

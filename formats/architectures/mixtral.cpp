@@ -43,6 +43,7 @@ constinit const FamilyRow kMixtral = {.model_type = "mixtral",
                                       .prefix = "model.",
                                       .ignored = kIgnored,
                                       .stacks = kStacks,
+                                      .experts = &kExperts,
                                       .build = build};
 
 }  // namespace terse::architectures

@@ -66,6 +66,7 @@ constinit const FamilyRow kQwen3Moe = {.model_type = "qwen3_moe",
                                        .prefix = "model.",
                                        .ignored = kIgnored,
                                        .stacks = kStacks,
+                                       .experts = &kExperts,
                                        .build = build};
 
 }  // namespace terse::architectures

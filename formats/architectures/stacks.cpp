@@ -40,28 +40,6 @@ void split(NamedTensors& tensors, const std::string& name, const StackRow& row) 
   }
 }
 
-/// What stands in front of the part of a name that the pattern is for, and the number in its hole.
-struct Match {
-  std::string layer;
-  int64_t number = 0;
-};
-
-std::optional<Match> match(std::string_view name, std::string_view pattern) {
-  const size_t hole = pattern.find(kHole);
-  const std::string_view before = pattern.substr(0, hole), behind = pattern.substr(hole + kHole.size());
-  const size_t at = name.rfind(before);
-  if (at == std::string_view::npos || !name.ends_with(behind) || name.size() < at + before.size() + behind.size()) {
-    return std::nullopt;
-  }
-  const std::string_view digits = name.substr(at + before.size(), name.size() - at - before.size() - behind.size());
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error != std::errc() || end != digits.data() + digits.size()) {
-    return std::nullopt;
-  }
-  return Match{.layer = std::string(name.substr(0, at)), .number = number};
-}
-
 }  // namespace
 
 std::string numbered(std::string_view pattern, size_t number) {
@@ -85,11 +63,27 @@ void split_stacks(NamedTensors& tensors, std::span<const StackRow> rows) {
   }
 }
 
+std::optional<NumberedName> match_numbered(std::string_view name, std::string_view pattern) {
+  const size_t hole = pattern.find(kHole);
+  const std::string_view before = pattern.substr(0, hole), behind = pattern.substr(hole + kHole.size());
+  const size_t at = name.rfind(before);
+  if (at == std::string_view::npos || !name.ends_with(behind) || name.size() < at + before.size() + behind.size()) {
+    return std::nullopt;
+  }
+  const std::string_view digits = name.substr(at + before.size(), name.size() - at - before.size() - behind.size());
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || end != digits.data() + digits.size()) {
+    return std::nullopt;
+  }
+  return NumberedName{.layer = std::string(name.substr(0, at)), .number = number};
+}
+
 std::optional<StackPlace> find_stack(std::span<const StackRow> rows, std::string_view name) {
   for (const StackRow& row : rows) {
     const std::vector<std::string_view> parts = parts_of(row);
     for (size_t part = 0; row.is_published && part < parts.size(); ++part) {
-      if (const auto found = match(name, parts[part])) {
+      if (const auto found = match_numbered(name, parts[part])) {
         return StackPlace{.stack = found->layer + std::string(row.stack),
                           .place = found->number * std::ssize(parts) + static_cast<int64_t>(part),
                           .parts = std::ssize(parts)};

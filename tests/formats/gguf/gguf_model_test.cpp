@@ -170,9 +170,9 @@ TEST_SUITE("formats/gguf/gguf_model") {
         {[](TinyFile& f) { f.shapes["rope_freqs.weight"] = {2}; }, "tensor rope_freqs.weight"},
         {[](TinyFile& f) { f.shapes["rope_freqs.weight"] = {7}; }, "tensor rope_freqs.weight"},
         {[](TinyFile& f) {
-           f.shapes["blk.0.ffn_gate_inp.weight"] = {2, 8};
+           f.shapes["blk.0.ssm_norm.weight"] = {2, 8};
          },
-         "tensor blk.0.ffn_gate_inp.weight"},
+         "tensor blk.0.ssm_norm.weight"},
         {[](TinyFile& f) { f.shapes.erase("token_embd.weight"); }, "vocab_size"},
         {[](TinyFile& f) { f.shapes["token_embd.weight"] = {}; }, "vocab_size"},
     };
