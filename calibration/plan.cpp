@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ranges>
+#include <unordered_map>
 
 #include "formats/error.h"
 #include "formats/onnx/upgrade.h"
@@ -165,13 +166,17 @@ std::vector<ValueId> find_outputs(const Graph& graph, const std::vector<std::str
   if (names.empty()) {
     return graph.main.outputs;
   }
+  std::unordered_map<std::string_view, ValueId> ids;
+  for (size_t i = 0; i < graph.values.size(); ++i) {
+    ids.emplace(graph.values[i].name, static_cast<ValueId>(i));
+  }
   std::vector<ValueId> outputs;
   for (const std::string& name : names) {
-    const auto id = graph.find(name);
-    if (!id) {
+    const auto found = ids.find(name);
+    if (found == ids.end()) {
       throw Error(Kind::usage, "the graph has no value '{}'", name);
     }
-    outputs.push_back(*id);
+    outputs.push_back(found->second);
   }
   return outputs;
 }

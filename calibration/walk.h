@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "calibration/barriers.h"
@@ -14,7 +15,12 @@ namespace terse::calibration {
 struct Statistics {
   Gram solving;   ///< of the samples that errors are compensated on
   Gram held_out;  ///< of every eighth sample: what solutions are judged by
+  /// What a report is to say of them; may be empty.
+  std::string note = {};
 };
+
+/// What becomes of an expert's statistics that were made of fewer rows than it has columns.
+enum class ScarceRows { fill_up, leave };
 
 /// Takes a graph in topological order and streams all samples from barrier to barrier; at each, once it is complete for
 /// all of them, the linears behind it may be given other weights, which later steps then compute with. Padding
@@ -24,12 +30,18 @@ struct Statistics {
 /// to bf16 too where fast_precision() says so, sums are f32 (measured on 4-bit SmolLM2-135M, calibrated on 51,200
 /// tokens: KL divergence 0.0963 nats in f32, 0.0952 so, 0.098 and 0.099 with either alone: no difference). Values that
 /// no weight has taken part in (masks, rotary tables) are computed once for all samples that have them in common.
+///
+/// An expert's linears see the rows that were routed to it alone, weighted by their shares (see RoutedRows). An expert
+/// with fewer rows than columns gets what is missing from all tokens: X^T X of what its input would be if it were given
+/// every one, counted as so many rows as are missing, with the average share. It is not solved for what a handful of
+/// tokens happened to show, and `note` says so.
 /// Memory:  the live values of all samples, one layer's weights and its statistics.
 /// Results: the same bits on any number of threads.
 class Walk {
  public:
   /// Barriers are those of `weights`. `samples` must outlive the walk. Errors: those of Plan.
-  Walk(const Model& model, const std::vector<Sample>& samples, const std::vector<ValueId>& weights);
+  Walk(const Model& model, const std::vector<Sample>& samples, const std::vector<ValueId>& weights,
+       ScarceRows scarce = ScarceRows::fill_up);
   ~Walk();
   Walk(const Walk&) = delete;
   Walk& operator=(const Walk&) = delete;

@@ -43,6 +43,9 @@ std::string note_of(const Encoding& weight, const Chosen& chosen, const Sources&
     const std::string why = chosen.projection()->note(weight);
     note = why.empty() ? "" : chosen.encoder->call->name + ": " + why;
   }
+  if (inputs != nullptr && !inputs->note().empty() && !chosen.is_exact()) {
+    note += fmt::format("{}{}", note.empty() ? "" : "; ", inputs->note());
+  }
   const bool lacks_inputs = sources.statistics != nullptr && inputs == nullptr;
   if (lacks_inputs && !chosen.is_exact() && chosen.solver != "nearest") {
     note += std::string(note.empty() ? "" : "; ") + "the statistics say nothing of it, so rounded to the nearest";

@@ -27,6 +27,8 @@ class LayerInputs {
   explicit LayerInputs(std::vector<float> mean_squares) : diagonal_(std::move(mean_squares)) {}
 
   Knowledge knowledge() const { return statistics_ == nullptr ? Knowledge::columns : Knowledge::products; }
+  /// What a report is to say of them; may be empty.
+  std::string_view note() const { return statistics_ == nullptr ? std::string_view() : statistics_->note; }
   /// Columns that no sample reaches have a little, so that what is made of them alone is rounded plainly.
   Importance diagonal();
   /// On the samples that solutions are judged by: held out ones, where there are any.
