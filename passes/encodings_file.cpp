@@ -64,7 +64,7 @@ PassCall with_words(const PassCall& call, std::string_view option, std::string_v
 
 /// A pass that decides what weights become.
 bool gives_encodings(const PassCall& call) {
-  const PassRow& row = get_pass(call.name);
+  const PassRow& row = get_pass(call);
   return row.project != nullptr && row.project(Arguments(row, call))->part() != Projection::Part::mask;
 }
 
@@ -75,7 +75,7 @@ Ids selected_by(const PassCall& call, const Graph& graph) {
   if (!gives_encodings(call)) {
     return {};
   }
-  const PassRow& row = get_pass(call.name);
+  const PassRow& row = get_pass(call);
   return with_context(call.name, [&] { return select(graph, Arguments(row, call), row.selects); });
 }
 

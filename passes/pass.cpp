@@ -52,6 +52,11 @@ bool is_n_of_m(std::string_view text) {
   return n && m && *n > 0 && *n < *m && (*m == 2 || *m == 4 || *m == 8 || *m == 16 || *m == 32);
 }
 
+bool is_percentage(std::string_view text) {
+  const auto value = text.ends_with('%') ? parse_number<double>(text.substr(0, text.size() - 1)) : std::nullopt;
+  return value && *value > 0 && *value < 100;
+}
+
 bool is_word_list(std::string_view text) {
   const auto words = split(text, '+');
   return !words.empty() && std::none_of(words.begin(), words.end(), [](auto word) { return word.empty(); });
@@ -73,11 +78,12 @@ struct ValueClass {
 };
 
 constexpr std::array kValueClasses = {
-    ValueClass{"<fraction>", is_fraction},     // 0.5
-    ValueClass{"<bits>", is_average_of_bits},  // 4.25
-    ValueClass{"<n:m>", is_n_of_m},            // 2:4
-    ValueClass{"<weights>", is_word_list},     // q+k+*.mlp.*
-    ValueClass{"<layers>", is_layer_list},     // 0-3+30
+    ValueClass{"<fraction>", is_fraction},      // 0.5
+    ValueClass{"<bits>", is_average_of_bits},   // 4.25
+    ValueClass{"<n:m>", is_n_of_m},             // 2:4
+    ValueClass{"<percentage>", is_percentage},  // 25%
+    ValueClass{"<weights>", is_word_list},      // q+k+*.mlp.*
+    ValueClass{"<layers>", is_layer_list},      // 0-3+30
 };
 
 /// "<2..256>"
@@ -120,7 +126,7 @@ std::string_view name(Stage stage) {
 }
 
 std::span<const PassRow* const> passes() {
-  static constexpr std::array<const PassRow*, 6> kPasses = {&kSimplify, &kDropProvenance, &kPrune,
+  static constexpr std::array<const PassRow*, 7> kPasses = {&kSimplify, &kDropProvenance, &kSplitExperts, &kPrune,
                                                             &kQuantize, &kCluster,        &kCast};
   return kPasses;
 }
@@ -134,6 +140,11 @@ const PassRow& get_pass(std::string_view name) {
     names.push_back(row->name);
   }
   throw Error(Kind::usage, "there is no pass '{}'{}", name, suggestion(name, names));
+}
+
+const PassRow& get_pass(const PassCall& call) {
+  const PassRow& row = get_pass(call.name);
+  return row.variant != nullptr && call.find(row.variant_option) ? *row.variant : row;
 }
 
 std::span<const OptionRow> selection_options() { return kSelectionOptions; }

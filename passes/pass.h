@@ -14,6 +14,7 @@
 namespace terse::passes {
 
 class Projection;
+struct Measuring;  // measuring.h
 
 /// One pass with its options as the user wrote them: "prune,pattern=2:4".
 struct PassCall {
@@ -58,12 +59,21 @@ struct PassRow {
   void (*rewrite)(Model& model, const Arguments& arguments) = nullptr;  ///< of Stage::rewrite
   /// Of Stage::projection. Error usage if the options contradict each other.
   std::unique_ptr<Projection> (*project)(const Arguments& arguments) = nullptr;
+  void (*measure)(Model& model, const Arguments& arguments,
+                  const Measuring& measuring) = nullptr;  ///< of Stage::measured
+  /// A row of the same name and options that is meant instead where the call has the option of that name: what works
+  /// at another stage.
+  const PassRow* variant = nullptr;
+  std::string_view variant_option = {};
 };
 
 std::span<const PassRow* const> passes();
 
 /// Error usage suggests the nearest name.
 const PassRow& get_pass(std::string_view name);
+
+/// The row of a call: get_pass of its name, or that row's variant.
+const PassRow& get_pass(const PassCall& call);
 
 /// `only=`, `except=` and `layers=`: the options of every pass that selects weights, after its own.
 std::span<const OptionRow> selection_options();

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "formats/error.h"
+#include "passes/measuring.h"
 #include "passes/selection.h"
 #include "passes/solving.h"
 
@@ -28,17 +29,25 @@ using Histories = std::map<std::string, History, std::less<>>;
 
 class Runner {
  public:
-  Runner(Model& model, const PipelineOptions& options) : model_(model), options_(options) {
-    for (const ValueId id : matrices(graph())) {
-      const Encoding& encoding = *graph().value(id).constant;
-      histories_[graph().value(id).name] = {.before = describe(encoding), .bytes_before = stored_bytes(encoding)};
-    }
-  }
+  Runner(Model& model, const PipelineOptions& options) : model_(model), options_(options) { note_new_weights(); }
 
   void rewrite(const PassRow& row, const PassCall& call) {
     const auto start = std::chrono::steady_clock::now();
     report_progress(call.name, 0);
     with_context(call.name, [&] { row.rewrite(model_, Arguments(row, call)); });
+    note_new_weights();
+    note_time(to_string(call), 0, start);
+  }
+
+  void measure(const PassRow& row, const PassCall& call) {
+    const auto start = std::chrono::steady_clock::now();
+    const Measuring measuring{.plan_only = options_.plan_only,
+                              .samples = options_.samples,
+                              .progress = options_.progress,
+                              .note = [&](std::string_view weight, std::string note) {
+                                histories_[std::string(weight)].note = call.name + ": " + std::move(note);
+                              }};
+    with_context(call.name, [&] { row.measure(model_, Arguments(row, call), measuring); });
     note_time(to_string(call), 0, start);
   }
 
@@ -68,6 +77,15 @@ class Runner {
 
  private:
   Graph& graph() { return model_.graph; }
+
+  /// Also of those that a rewrite has made of others.
+  void note_new_weights() {
+    for (const ValueId id : matrices(graph())) {
+      const Encoding& encoding = *graph().value(id).constant;
+      histories_.try_emplace(graph().value(id).name,
+                             History{.before = describe(encoding), .bytes_before = stored_bytes(encoding)});
+    }
+  }
 
   void report_progress(std::string_view what, double done) const {
     if (options_.progress) {
@@ -100,7 +118,7 @@ class Runner {
 
   /// Selects the weights of a call, leaves out those that the pass skips.
   Member make_member(const PassCall& call) {
-    const PassRow& row = get_pass(call.name);
+    const PassRow& row = get_pass(call);
     const Arguments arguments(row, call);
     Member member{.call = &call, .projection = row.project(arguments), .solver = arguments.text("solver")};
     check_solver(member.solver);
@@ -182,14 +200,15 @@ class Runner {
 
 PipelineReport run_pipeline(const Pipeline& pipeline, Model& model, const PipelineOptions& options) {
   Runner runner(model, options);
-  const auto is_projection = [](const PassCall& call) { return get_pass(call.name).stage == Stage::projection; };
+  const auto is_projection = [](const PassCall& call) { return get_pass(call).stage == Stage::projection; };
   for (auto call = pipeline.calls.begin(); call != pipeline.calls.end();) {
     if (is_projection(*call)) {
       const auto end = std::find_if_not(call, pipeline.calls.end(), is_projection);
       runner.project(std::span(call, end));
       call = end;
     } else {
-      runner.rewrite(get_pass(call->name), *call);
+      const PassRow& row = get_pass(*call);
+      row.stage == Stage::measured ? runner.measure(row, *call) : runner.rewrite(row, *call);
       ++call;
     }
   }

@@ -24,18 +24,20 @@ namespace {
 constexpr std::array kRecipes = {
     RecipeRow{"int8", "every matrix in 8 bits, blocks of 64", "onnx",
               "drop-provenance\n"
+              "split-experts\n"
               "quantize,bits=8,block=64\n"
               "quantize,bits=8,block=64,only=tables\n"},
     RecipeRow{"int4", "linears in 4 bits, blocks of 32; tables and head in 8 bits", "onnx",
               "drop-provenance\n"
+              "split-experts\n"
               "quantize,bits=4,block=32,grid=asymmetric\n"
               "quantize,bits=8,block=64,only=tables\n"},
     RecipeRow{"prune-50", "half of each linear's weights zero, the smallest", "onnx",
-              "drop-provenance\nprune,ratio=0.5\n"},
+              "drop-provenance\nsplit-experts\nprune,ratio=0.5\n"},
     RecipeRow{"prune-2of4", "two of every four neighbouring weights of a linear zero", "onnx",
-              "drop-provenance\nprune,pattern=2:4\n"},
+              "drop-provenance\nsplit-experts\nprune,pattern=2:4\n"},
     RecipeRow{"cluster-16", "16 shared values for each row of a linear", "onnx",
-              "drop-provenance\ncluster,centroids=16,group=row\n"},
+              "drop-provenance\nsplit-experts\ncluster,centroids=16,group=row\n"},
     RecipeRow{"int8", "linears in 8 bits, a scale a row (W8A16)", "safetensors", "quantize,bits=8,block=channel\n"},
     RecipeRow{"int4", "linears in 4 bits, blocks of 32 (W4A16)", "safetensors", "quantize,bits=4,block=32\n"},
     RecipeRow{"prune-50", "half of each linear's weights zero, the smallest", "safetensors", "prune,ratio=0.5\n"},

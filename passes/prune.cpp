@@ -5,6 +5,7 @@
 #include "passes/constraints/sparsity.h"
 #include "passes/pass_rows.h"
 #include "passes/projection.h"
+#include "passes/prune_experts.h"
 #include "passes/text.h"
 
 namespace terse::passes {
@@ -13,6 +14,9 @@ namespace {
 constexpr OptionRow kOptions[] = {
     {"ratio", "", "<fraction>", "the part of the weights that becomes zero, those of the smallest magnitude"},
     {"pattern", "", "<n:m>", "n of every m neighbours along the input stay, m being 2, 4, 8, 16 or 32"},
+    {"experts", "", "<percentage>|<1..65536>",
+     "in place of the others: the part, or the number, of each layer's experts that is left out, those whose outputs "
+     "count least; needs --data"},
     {"scope", "matrix", "matrix|global", "where ratio holds: in each matrix, or in all selected ones together"},
 };
 
@@ -21,7 +25,9 @@ class Prune : public Projection {
   explicit Prune(const Arguments& arguments) : is_global_(arguments.text("scope") == "global") {
     const std::string_view ratio = arguments.text("ratio"), pattern = arguments.text("pattern");
     if (ratio.empty() == pattern.empty()) {
-      throw Error(Kind::usage, "pass prune needs either ratio=, such as ratio=0.5, or pattern=, such as pattern=2:4");
+      throw Error(Kind::usage,
+                  "pass prune needs ratio=, such as ratio=0.5, pattern=, such as pattern=2:4, or experts=, such as "
+                  "experts=25%");
     }
     if (is_global_ && ratio.empty()) {
       throw Error(Kind::usage, "pass prune: scope=global needs ratio=, a pattern holds everywhere");
@@ -78,6 +84,17 @@ constinit const PassRow kPrune = {
     .project = [](const Arguments& arguments) -> std::unique_ptr<Projection> {
       return std::make_unique<Prune>(arguments);
     },
+    .variant = &kPruneExperts,
+    .variant_option = "experts",
+};
+
+constinit const PassRow kPruneExperts = {
+    .name = "prune",
+    .summary = "leaves out experts",
+    .stage = Stage::measured,
+    .options = kOptions,
+    .selects = "linears",
+    .measure = prune_experts,
 };
 
 }  // namespace terse::passes

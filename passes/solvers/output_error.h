@@ -23,6 +23,8 @@ class OutputError {
   /// 0 if the original's outputs are all zero. Cost: rows * columns^2 multiplications; with a diagonal it streams.
   double relative(const Encoding& after) const;
 
+  double signal() const { return signal_; }  ///< tr(W H W^T)
+
  private:
   /// Sum over rows x [count, columns] of x H x^T.
   using Form = std::function<double(std::span<const float> x, int64_t count)>;
