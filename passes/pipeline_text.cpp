@@ -87,7 +87,7 @@ PassCall parse_pass(std::string_view text) {
     parse_option(pass, pieces[i], call);
   }
   sort_options(pass, call);
-  check_together(pass, call);
+  check_together(get_pass(call), call);
   return call;
 }
 

@@ -300,8 +300,8 @@ void split_experts(Model& model) {
     is_changed = !regions.empty();
     if (is_changed) {
       Splitter(model.graph, regions.front()).split();
-      remove_dead(model.graph);
       sort_and_validate(model.graph);
+      remove_dead(model.graph);
     }
   }
 }
