@@ -176,8 +176,7 @@ class Walk::Impl {
   /// Adds what the expert would see if all tokens were routed to it, as so many rows as it lacks columns.
   void fill_up(const Barrier& barrier, const Routing& routing, double tokens, double weight, Statistics& statistics) {
     const int64_t columns = statistics.solving.columns(), rows = statistics.solving.rows();
-    statistics.note = fmt::format("{} rows routed to it for {} columns, filled up with what it would see of all tokens",
-                                  rows, columns);
+    statistics.note = "fewer rows are routed to it than it has columns, filled up with what it would see of all tokens";
     const double factor = weight * static_cast<double>(columns - rows) / std::max(tokens, 1.0);
     const std::vector<size_t> inside = RoutedRows::steps_inside(routing, barrier, plan_);
     add_samples(
