@@ -18,12 +18,12 @@ using Ids = std::vector<ValueId>;
 bool contains(const Ids& ids, ValueId id) { return std::ranges::find(ids, id) != ids.end(); }
 
 Ids selected_by(const Graph& graph, const PassCall& call) {
-  const PassRow& row = get_pass(call.name);
+  const PassRow& row = get_pass(call);
   return with_context(call.name, [&] { return select(graph, Arguments(row, call), row.selects); });
 }
 
 std::unique_ptr<Projection> projection_of(const PassCall& call) {
-  const PassRow& row = get_pass(call.name);
+  const PassRow& row = get_pass(call);
   return row.project == nullptr ? nullptr : row.project(Arguments(row, call));
 }
 
