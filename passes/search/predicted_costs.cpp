@@ -12,8 +12,8 @@
 namespace terse::passes {
 namespace {
 
-constexpr int64_t kSolvedRows = 64;    // of a weight, to try each option on: options differ by more than these miss
-constexpr int64_t kRoundedRows = 512;  // of one that is only rounded, which costs little
+constexpr int64_t kSolvedRows = 64;      // of a weight, to try each option on: options differ by more than these miss
+constexpr int64_t kRoundedRows = 512;    // of one that is only rounded, which costs little
 constexpr size_t kMeasuredSamples = 32;  // X^T X is good enough to compare encodings long before it is to solve by
 constexpr double kProbingWork = 3e13;    // multiplications: about a minute on two cores
 constexpr double kFewestTokens = 1024, kMostTokens = 16'384;

@@ -8,9 +8,9 @@
 namespace terse::passes {
 namespace {
 
+// Channels stand before blocks, which are channels where rows are short.
 // GGUF: blocks of 32 stand before K-types, whose stand-ins they are where rows are no whole super-blocks.
-// ONNX, checkpoints: blocks below 32 cost more for scales than they gain, but for 2 bits. Readers of checkpoints take
-// no zero points as they are (see presets.cpp).
+// Checkpoints: readers take no zero points as they are (see presets.cpp).
 constexpr std::array kTargets = {
     SearchTargetRow{.target = "gguf",
                     .rewrites = "",
@@ -21,13 +21,15 @@ constexpr std::array kTargets = {
                     .rewrites = "drop-provenance\n",
                     .weights = "linears+tables",
                     .alike = Alike::experts,
-                    .encodings = "keep f16 "
-                                 "bits=8,block=128 bits=8,block=32 "
-                                 "bits=4,block=128 bits=4,block=64 bits=4,block=32 bits=4,block=16 "
-                                 "bits=4,block=128,grid=asymmetric bits=4,block=64,grid=asymmetric "
-                                 "bits=4,block=32,grid=asymmetric bits=4,block=16,grid=asymmetric "
-                                 "bits=2,block=64,grid=asymmetric bits=2,block=32,grid=asymmetric "
-                                 "bits=2,block=16,grid=asymmetric"},
+                    .encodings =
+                        "keep f16 "
+                        "bits=8,block=channel bits=8,block=128 bits=8,block=32 "
+                        "bits=4,block=channel bits=4,block=128 bits=4,block=64 bits=4,block=32 bits=4,block=16 "
+                        "bits=4,block=channel,grid=asymmetric bits=4,block=128,grid=asymmetric "
+                        "bits=4,block=64,grid=asymmetric bits=4,block=32,grid=asymmetric "
+                        "bits=4,block=16,grid=asymmetric "
+                        "bits=2,block=64,grid=asymmetric bits=2,block=32,grid=asymmetric "
+                        "bits=2,block=16,grid=asymmetric"},
     SearchTargetRow{.target = "safetensors",
                     .rewrites = "",
                     .weights = "linears",
