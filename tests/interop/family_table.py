@@ -37,7 +37,8 @@ from test_folders import arrays, run_terse as run_folder, run_transformers
 README = ROOT / "README.md"
 MARKS = ("<!-- families: made by tests/interop/family_table.py -->\n", "<!-- families end -->\n")
 NOTHING = "–"
-WITHOUT_CODES = ["gpt2", "t5", "t5-gated"]  # compressed-tensors has none for Conv1D modules; transformers initialises T5's weights where codes would be
+# compressed-tensors has none for Conv1D modules, nor for experts that a file holds in one tensor; transformers initialises T5's weights where codes would be.
+WITHOUT_CODES = ["gpt2", "granitemoe", "t5", "t5-gated"]
 LEGEND = """What is known of each family, proven on a tiny random model: `terse run` of its checkpoint gives PyTorch's outputs; ONNX files run in onnxruntime, GGUF files in
 llama.cpp, folders in transformers, all with the outputs that PyTorch gives (compressed ones: that `terse run` gives); `compress --data` works end to end. The last
 two columns are raw exports by torch's exporters: they run with PyTorch's outputs, and `int4` reaches this share of the bytes of their linears.
