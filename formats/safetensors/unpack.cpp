@@ -68,7 +68,7 @@ Tensor repeat(const Tensor& one, int64_t rows) {
 
 /// Scales [out, groups]; one for all is repeated for every row.
 Tensor get_scales(CodedModule& module, int64_t rows) {
-  const Tensor scales = module.get_scales(kScale);
+  Tensor scales = module.get_scales(kScale);
   if (scales.count() == 1) {
     return repeat(scales, rows);
   }
