@@ -13,7 +13,7 @@ struct LoweredCheckpoint {
   std::vector<StoredTensor> tensors;
   std::vector<std::vector<ValueId>> sources;  ///< of each tensor: the constant that it stores or helps to store;
                                               ///< several: as many bytes of each
-  std::string config;  ///< config.json's text
+  std::string config;                         ///< config.json's text
   bool has_codes = false;
 };
 
