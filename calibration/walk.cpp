@@ -5,10 +5,9 @@
 #include <set>
 
 #include "calibration/broken_origin.h"
-#include "calibration/kept_values.h"
 #include "calibration/parallel.h"
 #include "calibration/routed_rows.h"
-#include "calibration/shared_values.h"
+#include "calibration/stream.h"
 #include "calibration/token_weights.h"
 #include "formats/error.h"
 
@@ -33,6 +32,7 @@ std::vector<int64_t> find_tokens(const Sample& sample, int64_t count) {
 /// What a sample brings to a barrier: [tokens, columns] in f32.
 struct Rows {
   Tensor values;
+  Tensor originals;  ///< what the original model has there; empty while it is the same
   std::vector<float> weights;
   bool finite = true;
   int64_t tokens = 0;  ///< that the sample has
@@ -51,16 +51,40 @@ Tensor select_rows(const Tensor& matrix, int64_t columns, const std::vector<int6
   return selected;
 }
 
-Rows gather(const Tensor& value, const std::vector<Tensor>& passing, const Sample& sample) {
+/// `original` may be empty.
+Rows gather(const Tensor& value, const Tensor& original, const std::vector<Tensor>& passing, const Sample& sample) {
   const Tensor floats = to_f32(value);
   const int64_t columns = floats.shape().back(), count = floats.count() / std::max<int64_t>(columns, 1);
   const std::vector<int64_t> tokens = find_tokens(sample, count);
   Tensor values = select_rows(floats, columns, tokens);
   const bool finite = is_finite(values.values<float>());
   return {.values = std::move(values),
+          .originals = original.empty() ? Tensor() : select_rows(to_f32(original), columns, tokens),
           .weights = token_weights(passing, count, tokens),
           .finite = finite,
           .tokens = std::ssize(tokens)};
+}
+
+Statistics make_statistics(int64_t columns) {
+  const Precision precision = fast_precision();
+  return {.solving = Gram(columns, precision),
+          .held_out = Gram(columns, precision),
+          .solving_drift = Drift(columns, precision),
+          .held_out_drift = Drift(columns, precision)};
+}
+
+void add(const Rows& rows, Gram& gram, Drift& drift) {
+  gram.add(rows.values.values<float>(), rows.weights);
+  if (!rows.originals.empty()) {
+    drift.add(rows.values.values<float>(), rows.originals.values<float>(), rows.weights);
+  }
+}
+
+void finish(Statistics& statistics) {
+  statistics.solving.finish();
+  statistics.held_out.finish();
+  statistics.solving_drift.finish();
+  statistics.held_out_drift.finish();
 }
 
 /// Tokens of a value in which each has a row, or as many neighbouring ones as it has experts.
@@ -115,24 +139,37 @@ class Walk::Impl {
   Impl(const Model& model, const std::vector<Sample>& samples, const std::vector<ValueId>& weights, ScarceRows scarce)
       : routed_(model.graph, weights),
         plan_(model, roots_of(model.graph, routed_.kept_values(model.graph)), Residency::keep, fast_precision()),
+        original_plan_(model, roots_of(model.graph, routed_.kept_values(model.graph)), Residency::keep,
+                       fast_precision()),
         barriers_(find_barriers(plan_, weights)),
         samples_(samples),
         shared_(plan_, samples),
-        kept_(samples.size()),
+        stream_(plan_, samples, shared_),
+        original_(original_plan_, samples, shared_),
         scarce_(scarce) {
     routed_.set_barriers(plan_, barriers_);
   }
 
   const std::vector<Barrier>& barriers() const { return barriers_; }
-  Constants& constants() { return plan_.constants(); }
   void skip_statistics(const std::vector<ValueId>& weights) { skipped_.insert(weights.begin(), weights.end()); }
-  double done() const { return static_cast<double>(next_) / static_cast<double>(plan_.steps().size()); }
+  double done() const { return static_cast<double>(stream_.next()) / static_cast<double>(plan_.steps().size()); }
+
+  void replace(ValueId weight, EncodingPtr encoding) {
+    if (plan_.constants().find(weight) == encoding.get()) {
+      return;
+    }
+    if (!is_changed_) {
+      original_.join(stream_);
+      is_changed_ = true;
+    }
+    plan_.constants().replace(weight, std::move(encoding));
+  }
 
   /// Runs all samples up to the barrier.
   Statistics advance(const Barrier& barrier) {
     const bool is_wanted = wants(barrier);
     const int64_t columns = is_wanted ? plan_.constants().find(barrier.weights.front())->columns() : 0;
-    Statistics statistics{.solving = Gram(columns, fast_precision()), .held_out = Gram(columns, fast_precision())};
+    Statistics statistics = make_statistics(columns);
     double tokens = 0, weight = 0;
     add_samples(
         statistics, [&](size_t index) { return run_sample(index, barrier); },
@@ -146,10 +183,11 @@ class Walk::Impl {
       const double rows = static_cast<double>(statistics.solving.rows() + statistics.held_out.rows());
       fill_up(barrier, *routing, tokens, rows > 0 ? weight / rows : 1, statistics);
     }
-    statistics.solving.finish();
-    statistics.held_out.finish();
-    drop_weights(barrier.step);
-    next_ = barrier.step;
+    finish(statistics);
+    stream_.arrive(barrier.step);
+    if (is_changed_) {
+      original_.arrive(barrier.step);
+    }
     return statistics;
   }
 
@@ -167,7 +205,8 @@ class Walk::Impl {
           const auto index = static_cast<size_t>(first) + i;
           see(batch[i], index);
           const bool judges = count >= kHeldOut && static_cast<int64_t>(index) % kHeldOut == kHeldOut - 1;
-          (judges ? statistics.held_out : statistics.solving).add(batch[i].values.values<float>(), batch[i].weights);
+          add(batch[i], judges ? statistics.held_out : statistics.solving,
+              judges ? statistics.held_out_drift : statistics.solving_drift);
         }
       }
     }
@@ -182,10 +221,7 @@ class Walk::Impl {
     add_samples(
         statistics,
         [&](size_t index) {
-          Frame frame = plan_.make_frame();
-          load_sample(plan_, samples_[index], frame);
-          shared_.load(samples_[index], frame);
-          (void)kept_[index].load(frame);
+          Frame frame = stream_.kept(index).frame;
           const Tensor value = RoutedRows::for_all_tokens(routing, barrier, inside, plan_, frame);
           std::vector<float> weights = weigh_rows(rows_of(value), {}, samples_[index]);
           for (float& counted : weights) {
@@ -197,52 +233,53 @@ class Walk::Impl {
   }
 
   Rows run_sample(size_t index, const Barrier& barrier) {
-    Frame frame = plan_.make_frame();
-    load_sample(plan_, samples_[index], frame);
-    shared_.load(samples_[index], frame);
-    std::vector<ValueId> live = kept_[index].load(frame);
-    for (size_t i = next_; i < barrier.step; ++i) {
-      if (!shared_.is_shared(i)) {
-        plan_.run(plan_.steps()[i], frame);
-        const auto& outputs = plan_.steps()[i].node->outputs;
-        live.insert(live.end(), outputs.begin(), outputs.end());
-      }
-    }
-    std::erase_if(live, [&](ValueId id) { return id == kNoValue || frame[static_cast<size_t>(id)].empty(); });
-    Rows rows = wants(barrier) ? gather_rows(barrier, live, frame, samples_[index]) : Rows();
-    std::erase_if(live, [&](ValueId id) { return routed_.is_done_with(id, barrier.step); });
-    kept_[index].store(live, frame);
-    return rows;
+    const Stream::Arrival arrival = come_to(barrier, stream_, index);
+    const Tensor original = is_changed_ ? run_original(index, barrier) : Tensor();
+    return wants(barrier) ? gather_rows(barrier, arrival, original, samples_[index]) : Rows();
+  }
+
+  Stream::Arrival come_to(const Barrier& barrier, Stream& stream, size_t index) const {
+    Stream::Arrival arrival = stream.run(index, barrier.step);
+    std::erase_if(arrival.live, [&](ValueId id) { return routed_.is_done_with(id, barrier.step); });
+    stream.keep(index, arrival);
+    return arrival;
+  }
+
+  Tensor run_original(size_t index, const Barrier& barrier) {
+    return original_plan_.read(barrier.value, come_to(barrier, original_, index).frame);
   }
 
   bool wants(const Barrier& barrier) const {
     return !std::ranges::all_of(barrier.weights, [&](ValueId id) { return skipped_.contains(id); });
   }
 
-  Rows gather_rows(const Barrier& barrier, const std::vector<ValueId>& live, const Frame& frame,
+  /// Rows that are routed now need not be those that were: of an expert's there is no original.
+  Rows gather_rows(const Barrier& barrier, const Stream::Arrival& arrival, const Tensor& original,
                    const Sample& sample) const {
+    const Frame& frame = arrival.frame;
     const Tensor& value = plan_.read(barrier.value, frame);
     const Routing* routing = routed_.find(barrier);
     if (routing == nullptr) {
-      return gather(value, passing(live, barrier.value, frame), sample);
+      return gather(value, original, passing(arrival, barrier.value), sample);
     }
     const std::vector<float> by_row =
-        weigh_rows(rows_of(plan_.read(routing->all, frame)), passing(live, routing->all, frame), sample);
+        weigh_rows(rows_of(plan_.read(routing->all, frame)), passing(arrival, routing->all), sample);
     CountedRows counted = RoutedRows::counted(*routing, plan_, frame, by_row);
     Tensor values = select_rows(to_f32(value), value.shape().back(), counted.rows);
     const bool finite = is_finite(values.values<float>());
     return {.values = std::move(values),
+            .originals = {},
             .weights = std::move(counted.weights),
             .finite = finite,
             .tokens = std::ssize(by_row) - std::ranges::count(by_row, 0.0F)};
   }
 
   /// The values beside this one.
-  static std::vector<Tensor> passing(const std::vector<ValueId>& live, ValueId value, const Frame& frame) {
+  static std::vector<Tensor> passing(const Stream::Arrival& arrival, ValueId value) {
     std::vector<Tensor> values;
-    for (const ValueId id : live) {
+    for (const ValueId id : arrival.live) {
       if (id != value) {
-        values.push_back(frame[static_cast<size_t>(id)]);
+        values.push_back(arrival.frame[static_cast<size_t>(id)]);
       }
     }
     return values;
@@ -256,24 +293,15 @@ class Walk::Impl {
     }
   }
 
-  /// Weights were decoded for the steps that all samples have behind them.
-  void drop_weights(size_t end) {
-    for (size_t i = next_; i < end; ++i) {
-      if (plan_.steps()[i].packed_weight != kNoValue) {
-        plan_.constants().drop(plan_.steps()[i].packed_weight);
-      }
-    }
-  }
-
   RoutedRows routed_;
-  Plan plan_;
+  Plan plan_, original_plan_;
   std::vector<Barrier> barriers_;
   const std::vector<Sample>& samples_;
   SharedValues shared_;
-  std::vector<KeptValues> kept_;  ///< by sample
-  std::set<ValueId> skipped_;     ///< weights of whose inputs nobody asks
+  Stream stream_, original_;  ///< with the weights as they are now; as they were: of use once some are replaced
+  bool is_changed_ = false;
+  std::set<ValueId> skipped_;  ///< weights of whose inputs nobody asks
   ScarceRows scarce_;
-  size_t next_ = 0;  ///< the step to go on with
 };
 
 Walk::Walk(const Model& model, const std::vector<Sample>& samples, const std::vector<ValueId>& weights,
@@ -283,7 +311,7 @@ Walk::~Walk() = default;
 
 const std::vector<Barrier>& Walk::barriers() const { return impl_->barriers(); }
 
-void Walk::replace(ValueId weight, EncodingPtr encoding) { impl_->constants().replace(weight, std::move(encoding)); }
+void Walk::replace(ValueId weight, EncodingPtr encoding) { impl_->replace(weight, std::move(encoding)); }
 
 void Walk::skip_statistics(const std::vector<ValueId>& weights) { impl_->skip_statistics(weights); }
 

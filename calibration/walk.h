@@ -7,6 +7,7 @@
 
 #include "calibration/barriers.h"
 #include "calibration/dataset.h"
+#include "calibration/drift.h"
 #include "calibration/gram.h"
 
 namespace terse::calibration {
@@ -17,6 +18,8 @@ struct Statistics {
   Gram held_out;  ///< of every eighth sample: what solutions are judged by
   /// What a report is to say of them; may be empty.
   std::string note = {};
+  /// Of the same samples: how far earlier changes have moved them. Empty before any change.
+  Drift solving_drift = Drift(0), held_out_drift = Drift(0);
 };
 
 /// What becomes of an expert's statistics that were made of fewer rows than it has columns.
@@ -35,6 +38,8 @@ enum class ScarceRows { fill_up, leave };
 /// with fewer rows than columns gets what is missing from all tokens: X^T X of what its input would be if it were given
 /// every one, counted as so many rows as are missing, with the average share. It is not solved for what a handful of
 /// tokens happened to show, and `note` says so.
+/// From the first replaced weight on the samples go through the original model as well, for what linears read there:
+/// twice the time and memory.
 /// Memory:  the live values of all samples, one layer's weights and its statistics.
 /// Results: the same bits on any number of threads.
 class Walk {

@@ -2,6 +2,7 @@
 
 #include "formats/error.h"
 #include "passes/constraints/dense.h"
+#include "passes/solvers/panels.h"
 
 namespace terse::passes {
 
@@ -18,6 +19,7 @@ namespace {
 /// One weight and what is asked of it.
 struct Task {
   const EncodingPtr& weight;
+  const Encoding& target;  ///< what is solved and judged in its place
   std::span<const Projection* const> masks;
   const Projection* encoder;
   const OutputError* judge;  ///< null without data
@@ -45,7 +47,7 @@ struct Task {
       last->allocate();
       Composition composition(std::move(parts), *last);
       const Solution solution =
-          solver.solve(*weight, composition, inputs, [&](int64_t done) { progress(static_cast<double>(done) / rows); });
+          solver.solve(target, composition, inputs, [&](int64_t done) { progress(static_cast<double>(done) / rows); });
       auto widened = last->widened();
       if (widened == nullptr) {
         return judged({.encoding = last->finish(), .solution = solution, .solver = solver.name, .output_error = {}});
@@ -88,16 +90,20 @@ Projected solve_best(const Task& task, LayerInputs& inputs) {
 Projected project(const EncodingPtr& weight, std::span<const Projection* const> masks, const Projection* encoder,
                   Effort effort, std::string_view solver, LayerInputs* inputs,
                   const std::function<void(double)>& progress) {
+  const bool is_exact = masks.empty() && (encoder == nullptr || encoder->part() == Projection::Part::type);
+  const bool is_informed = effort == Effort::solve && inputs != nullptr && !is_exact;
+  const bool makes_up = solver == "auto" || get_solver(solver).needs == Knowledge::products;
+  const std::optional<Encoding> corrected = is_informed && makes_up ? inputs->correct(*weight) : std::nullopt;
+  const Encoding& target = corrected ? *corrected : *weight;
   std::optional<OutputError> judge;
   if (effort == Effort::solve && inputs != nullptr) {
-    judge.emplace(inputs->judge(*weight));
+    judge.emplace(inputs->judge(target));
   }
-  const Task task{weight, masks, encoder, judge ? &*judge : nullptr, progress};
+  const Task task{weight, target, masks, encoder, judge ? &*judge : nullptr, progress};
   if (effort == Effort::plan) {
     return {.encoding = task.encoded()->plan(), .solution = std::nullopt, .solver = {}, .output_error = {}};
   }
-  const bool is_exact = masks.empty() && (encoder == nullptr || encoder->part() == Projection::Part::type);
-  if (inputs == nullptr || is_exact) {
+  if (!is_informed) {
     return task.solve(solvers().front(), inputs);
   }
   const bool gives_way = lacks_factor(solver, *inputs);
@@ -106,6 +112,9 @@ Projected project(const EncodingPtr& weight, std::span<const Projection* const> 
   if (gives_way) {
     projected.note = fmt::format("no damping makes the statistics of its inputs positive definite, so solved by {}",
                                  projected.solver);
+  }
+  if (corrected) {
+    projected.solution = compare(*weight, projected.encoding);
   }
   return projected;
 }

@@ -46,7 +46,8 @@ struct Projected {
   Encoding encoding;
   std::optional<Solution> solution;    ///< absent if it was only planned
   std::string_view solver;             ///< which one found it
-  std::optional<double> output_error;  ///< tr(E H E^T) / tr(W H W^T) over the inputs that judge; absent without data
+  std::optional<double> output_error;  ///< tr(E H E^T) / tr(W H W^T) over the inputs that judge, W being what was to
+                                       ///< be solved (see LayerInputs::correct); absent without data
   std::string note = {};               ///< why it was not solved as was asked for; else empty
 };
 

@@ -77,6 +77,16 @@ Importance LayerInputs::diagonal() {
   return importance_;
 }
 
+std::optional<Encoding> LayerInputs::correct(const Encoding& weight) {
+  if (knowledge() != Knowledge::products || statistics_->held_out_drift.empty() || find_factor() == nullptr) {
+    return std::nullopt;
+  }
+  if (!correction_) {
+    correction_.emplace(*statistics_, factor());
+  }
+  return correction_->apply(weight);
+}
+
 OutputError LayerInputs::judge(const Encoding& weight) const {
   if (knowledge() == Knowledge::columns) {
     return {weight, diagonal_};

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "calibration/walk.h"
+#include "passes/solvers/correction.h"
 #include "passes/solvers/obs.h"
 #include "passes/solvers/output_error.h"
 
@@ -34,6 +35,10 @@ class LayerInputs {
   /// On the samples that solutions are judged by: held out ones, where there are any.
   OutputError judge(const Encoding& weight) const;
 
+  /// The weight to solve in place of the given one, which makes up for earlier changes of the model; nothing without
+  /// such changes, products, or held out samples to judge it.
+  std::optional<Encoding> correct(const Encoding& weight);
+
   // With Knowledge::products only.
   /// Null if no damping makes X^T X positive definite.
   const ObsFactor* find_factor();
@@ -43,6 +48,7 @@ class LayerInputs {
  private:
   const calibration::Statistics* statistics_ = nullptr;
   std::optional<std::optional<ObsFactor>> factor_;  ///< once looked for
+  std::optional<Correction> correction_;
   std::vector<float> diagonal_, importance_;
 };
 

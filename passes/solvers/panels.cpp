@@ -30,7 +30,28 @@ Solution solve_panel(const Encoding& weight, Constraint& constraint, Panel panel
   return measure(before, after);
 }
 
+void add(std::span<const Solution> panels, Solution& total) {
+  for (const Solution& panel : panels) {
+    total.signal += panel.signal;
+    total.noise += panel.noise;
+    total.zeros += panel.zeros;
+  }
+}
+
 }  // namespace
+
+Solution compare(const Encoding& before, const Encoding& after) {
+  std::vector<Solution> panels(static_cast<size_t>((before.rows() + kPanelRows - 1) / kPanelRows));
+  calibration::parallel_ranges(before.rows(), kPanelRows, [&](int64_t begin, int64_t end) {
+    std::vector<float> old_numbers(static_cast<size_t>((end - begin) * before.columns())), numbers(old_numbers.size());
+    decode_rows(before, begin, end - begin, old_numbers);
+    decode_rows(after, begin, end - begin, numbers);
+    panels[static_cast<size_t>(begin / kPanelRows)] = measure(old_numbers, numbers);
+  });
+  Solution total;
+  add(panels, total);
+  return total;
+}
 
 Solution solve_panels(const Encoding& weight, Constraint& constraint, const RowProgress& progress,
                       const SolvePanel& solve) {
@@ -49,11 +70,7 @@ Solution solve_panels(const Encoding& weight, Constraint& constraint, const RowP
       solutions[static_cast<size_t>(begin / panel_rows)] =
           solve_panel(weight, constraint, {.first_row = first + begin, .rows = end - begin}, solve);
     });
-    for (const Solution& panel : solutions) {
-      total.signal += panel.signal;
-      total.noise += panel.noise;
-      total.zeros += panel.zeros;
-    }
+    add(solutions, total);
     release_rows(weight, first, tile);
     progress(first + tile);
   }

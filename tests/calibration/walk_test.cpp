@@ -29,6 +29,58 @@ struct Language {
   Dataset data = read_dataset(model, {kTestdata / "lm/calib.npz"}, {.samples = 12, .seq_len = {}, .tokenizer = {}});
 };
 
+/// Two linears, each followed by a Relu. Tokens are weighted by what passes by, and here nothing does: all count once.
+struct Chain {
+  Model model{.opsets = {{"", 23}}};
+  std::vector<ValueId> weights;
+  std::vector<Sample> samples;
+
+  Chain() {
+    Graph& graph = model.graph;
+    const ValueId x = graph.add("x");
+    graph.value(x).type = ValueType{DType::f32, std::vector<Dimension>{{.symbol = "n"}, {.size = 3}}};
+    graph.main.inputs = {x};
+    ValueId last = x;
+    for (const char* name : {"w1", "w2"}) {
+      weights.push_back(graph.add_constant(name, make_dense(Tensor::of<float>({3, 3}, {1, 2, 0, -1, 1, 1, 0, 0, 2}))));
+      const ValueId product = graph.add("product"), out = graph.add("activation");
+      graph.main.nodes.push_back({.op_type = "MatMul",
+                                  .inputs = {last, weights.back()},
+                                  .outputs = {product},
+                                  .attributes = {{"transB", int64_t{1}}}});
+      graph.main.nodes.push_back({.op_type = "Relu", .inputs = {product}, .outputs = {out}});
+      last = out;
+    }
+    graph.main.outputs = {last};
+    for (int i = 0; i < 7; ++i) {
+      const auto f = static_cast<float>(i);
+      samples.push_back({{"x", Tensor::of<float>({2, 3}, {f, 1, -f, 2, f - 3, 1})}});
+    }
+  }
+};
+
+/// The sum of x^T (x0 - x) of a value in two models, x0 being the first one's.
+std::vector<double> direct_drift(const Model& before, const Model& after, const std::vector<Sample>& samples,
+                                 ValueId value) {
+  const std::vector<std::string> outputs = {before.graph.value(value).name};
+  const Executor original(before, {.outputs = outputs}), changed(after, {.outputs = outputs});
+  std::vector<double> sums;
+  for (const Sample& sample : samples) {
+    const Tensor first = original.run(sample)[0], second = changed.run(sample)[0];
+    const auto columns = static_cast<size_t>(first.shape().back());
+    sums.resize(columns * columns);
+    const auto x0 = first.values<float>(), x = second.values<float>();
+    for (size_t row = 0; row < x.size(); row += columns) {
+      for (size_t i = 0; i < columns; ++i) {
+        for (size_t j = 0; j < columns; ++j) {
+          sums[i * columns + j] += static_cast<double>(x[row + i]) * static_cast<double>(x0[row + j] - x[row + j]);
+        }
+      }
+    }
+  }
+  return sums;
+}
+
 /// X^T X of a barrier's value, computed by running the whole model up to it.
 std::vector<double> direct_gram(const Model& model, const std::vector<Sample>& samples, const std::string& value) {
   const Executor executor(model, {.outputs = {value}});
@@ -62,34 +114,11 @@ TEST_SUITE("calibration/walk") {
   }
 
   TEST_CASE("statistics are those of running the model up to the barrier") {
-    // Tokens are weighted, so the test compares where all weights are one: a graph without anything that passes by.
-    Model model{.opsets = {{"", 23}}};
-    Graph& graph = model.graph;
-    const ValueId x = graph.add("x");
-    graph.value(x).type = ValueType{DType::f32, std::vector<Dimension>{{.symbol = "n"}, {.size = 3}}};
-    graph.main.inputs = {x};
-    std::vector<ValueId> weights;
-    ValueId last = x;
-    for (const char* name : {"w1", "w2"}) {
-      weights.push_back(graph.add_constant(name, make_dense(Tensor::of<float>({3, 3}, {1, 2, 0, -1, 1, 1, 0, 0, 2}))));
-      const ValueId product = graph.add("product"), out = graph.add("activation");
-      graph.main.nodes.push_back({.op_type = "MatMul",
-                                  .inputs = {last, weights.back()},
-                                  .outputs = {product},
-                                  .attributes = {{"transB", int64_t{1}}}});
-      graph.main.nodes.push_back({.op_type = "Relu", .inputs = {product}, .outputs = {out}});
-      last = out;
-    }
-    graph.main.outputs = {last};
-    std::vector<Sample> samples;
-    for (int i = 0; i < 7; ++i) {
-      const auto f = static_cast<float>(i);
-      samples.push_back({{"x", Tensor::of<float>({2, 3}, {f, 1, -f, 2, f - 3, 1})}});
-    }
-    Walk walk(model, samples, weights);
+    Chain chain;
+    Walk walk(chain.model, chain.samples, chain.weights);
     int64_t visited = 0;
     walk.run([&](const Barrier& barrier, const Statistics& statistics) {
-      const auto expected = direct_gram(model, samples, graph.value(barrier.value).name);
+      const auto expected = direct_gram(chain.model, chain.samples, chain.model.graph.value(barrier.value).name);
       CHECK(statistics.solving.rows() == 14);
       CHECK(statistics.held_out.rows() == 0);
       for (size_t i = 0; i < expected.size(); ++i) {
@@ -119,6 +148,29 @@ TEST_SUITE("calibration/walk") {
       return trace;
     };
     CHECK(trace_of_last(false) != trace_of_last(true));
+  }
+
+  TEST_CASE("once a weight is replaced, statistics say how far inputs have moved from the original model's") {
+    Chain chain;
+    Model changed = chain.model;
+    changed.graph.value(chain.weights[0]).constant =
+        make_dense(Tensor::of<float>({3, 3}, {1, 1, 0, -1, 1, 1, 0, 2, 2}));
+    Walk walk(chain.model, chain.samples, chain.weights);
+    walk.replace(chain.weights[0], chain.model.graph.value(chain.weights[0]).constant);  // by what it is
+    int64_t visited = 0;
+    walk.run([&](const Barrier& barrier, const Statistics& statistics) {
+      CHECK(statistics.held_out_drift.empty());
+      if (visited++ == 0) {
+        CHECK(statistics.solving_drift.empty());
+        walk.replace(chain.weights[0], changed.graph.value(chain.weights[0]).constant);
+        return;
+      }
+      const auto expected = direct_drift(chain.model, changed, chain.samples, barrier.value);
+      for (size_t i = 0; i < expected.size(); ++i) {
+        CHECK(static_cast<double>(statistics.solving_drift.matrix()[i]) == doctest::Approx(expected[i]));
+      }
+    });
+    CHECK(visited == 2);
   }
 
   TEST_CASE("every eighth sample is held out, padding counts nowhere, and threads change no bit") {

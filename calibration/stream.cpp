@@ -1,0 +1,50 @@
+#include "calibration/stream.h"
+
+#include <algorithm>
+
+#include "calibration/inputs.h"
+#include "calibration/parallel.h"
+
+namespace terse::calibration {
+
+Stream::Arrival Stream::kept(size_t sample) const {
+  Arrival arrival{.frame = plan_.make_frame(), .live = {}};
+  load_sample(plan_, samples_[sample], arrival.frame);
+  shared_.load(samples_[sample], arrival.frame);
+  arrival.live = kept_[sample].load(arrival.frame);
+  return arrival;
+}
+
+Stream::Arrival Stream::run(size_t sample, size_t step) const {
+  Arrival arrival = kept(sample);
+  for (size_t i = next_; i < step; ++i) {
+    if (!shared_.is_shared(i)) {
+      plan_.run(plan_.steps()[i], arrival.frame);
+      const auto& outputs = plan_.steps()[i].node->outputs;
+      arrival.live.insert(arrival.live.end(), outputs.begin(), outputs.end());
+    }
+  }
+  std::erase_if(arrival.live,
+                [&](ValueId id) { return id == kNoValue || arrival.frame[static_cast<size_t>(id)].empty(); });
+  return arrival;
+}
+
+void Stream::arrive(size_t step) {
+  for (size_t i = next_; i < step; ++i) {
+    if (plan_.steps()[i].packed_weight != kNoValue) {
+      plan_.constants().drop(plan_.steps()[i].packed_weight);
+    }
+  }
+  next_ = step;
+}
+
+void Stream::join(const Stream& other) {
+  parallel_for(std::ssize(kept_), [&](int64_t i) {
+    Arrival arrival{.frame = plan_.make_frame(), .live = {}};
+    arrival.live = other.kept_[static_cast<size_t>(i)].load(arrival.frame);
+    keep(static_cast<size_t>(i), arrival);
+  });
+  next_ = other.next_;
+}
+
+}  // namespace terse::calibration
