@@ -11,7 +11,9 @@
 namespace terse::passes {
 namespace {
 
-constexpr double kFirstDamping = 0.01, kLargestDamping = 100;
+// Against 0.01: testdata/lm, blocks of 32, 0.00034 for 0.00044 nats in 4 bits, 0.0103 for 0.0114 in 2 bits; MiniLM in
+// 4 bits mean cosine 0.99158 for 0.99114. 0.05 is as good, 0.1 is worse.
+constexpr double kFirstDamping = 0.03, kLargestDamping = 300;
 // Columns whose errors reach the columns behind them in one product; before that only those among themselves.
 constexpr int64_t kChunk = 128;
 

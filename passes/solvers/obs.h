@@ -14,7 +14,7 @@ namespace terse::passes {
 /// Columns that no sample reaches (H_jj = 0) have nothing to make up for.
 class ObsFactor {
  public:
-  /// Damping begins at 1 % of the mean of the diagonal and grows tenfold while H is not positive definite. Nothing if H
+  /// Damping begins at 3 % of the mean of the diagonal and grows tenfold while H is not positive definite. Nothing if H
   /// holds a number that is not finite, or no damping helps.
   /// Cost:    2/3 columns^3 multiplications, one matrix of that size.
   static std::optional<ObsFactor> find(const calibration::Gram& hessian);

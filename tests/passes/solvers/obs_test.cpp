@@ -158,7 +158,7 @@ TEST_SUITE("passes/solvers/obs") {
   TEST_CASE("the factor's square is the damped inverse") {
     const auto hessian = correlated_inputs(50);
     const ObsFactor factor(hessian);
-    CHECK(factor.damping() == doctest::Approx(0.01));
+    CHECK(factor.damping() == doctest::Approx(0.03));
     const auto expected = inverse(hessian, factor.damping());
     for (int64_t i = 0; i < 50; ++i) {
       for (int64_t j = 0; j < 50; ++j) {
