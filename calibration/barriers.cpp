@@ -22,7 +22,7 @@ ValueId source_of(const Dataflow& dataflow, ValueId id) {
 
 }  // namespace
 
-std::vector<Barrier> find_barriers(const Plan& plan, const std::vector<ValueId>& weights) {
+std::vector<Barrier> find_barriers(const Plan& plan, const std::vector<ValueId>& weights, Uses uses) {
   const Dataflow dataflow(plan.graph());
   std::map<ValueId, size_t> of_source;
   std::vector<Barrier> barriers;
@@ -30,7 +30,8 @@ std::vector<Barrier> find_barriers(const Plan& plan, const std::vector<ValueId>&
     const Step& step = plan.steps()[i];
     const ValueId weight = step.packed_weight;
     if (weight == kNoValue || step.packed_as != PackedMatrix::Operand::transposed ||
-        std::ranges::find(weights, weight) == weights.end() || dataflow.uses(weight).size() != 1) {
+        std::ranges::find(weights, weight) == weights.end() ||
+        (uses == Uses::only && dataflow.uses(weight).size() != 1)) {
       continue;
     }
     const ValueId activation = step.node->inputs[0];

@@ -14,7 +14,15 @@ struct Barrier {
   size_t step = 0;               ///< of the first linear, in Plan::steps()
 };
 
-/// The barriers of those `weights` that are the constant operand of exactly one linear, in the order of their steps.
-std::vector<Barrier> find_barriers(const Plan& plan, const std::vector<ValueId>& weights);
+/// Which uses of weights have barriers.
+enum class Uses {
+  only,  ///< of weights that are the constant operand of exactly one linear and of nothing else: what a walk may
+         ///< replace
+  each,  ///< every linear use of every weight
+};
+
+/// The barriers of those `weights`, in the order of their steps. A weight that two linears multiply the same value by
+/// is there twice.
+std::vector<Barrier> find_barriers(const Plan& plan, const std::vector<ValueId>& weights, Uses uses);
 
 }  // namespace terse::calibration

@@ -1,7 +1,9 @@
 #include "calibration/gram.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
+#include <functional>
 
 #include "calibration/ops/vector_math.h"
 #include "calibration/parallel.h"
@@ -102,6 +104,12 @@ void Gram::finish() {
       matrix_[static_cast<size_t>(row * columns_ + column)] = matrix_[static_cast<size_t>(column * columns_ + row)];
     }
   }
+}
+
+void Gram::merge(const Gram& other) {
+  assert(other.columns_ == columns_);
+  std::ranges::transform(matrix_, other.matrix_, matrix_.begin(), std::plus<>());
+  rows_ += other.rows_;
 }
 
 }  // namespace terse::calibration

@@ -25,6 +25,9 @@ class Gram {
   /// After the last row: adds what is left over and fills the lower half.
   void finish();
 
+  /// Adds another one's rows; both finished.
+  void merge(const Gram& other);
+
   int64_t columns() const { return columns_; }
   int64_t rows() const { return rows_; }  ///< added so far
   std::span<const float> matrix() const { return matrix_; }

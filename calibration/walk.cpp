@@ -1,6 +1,7 @@
 #include "calibration/walk.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <set>
 
@@ -14,8 +15,9 @@
 namespace terse::calibration {
 namespace {
 
-constexpr int64_t kBatch = 8;    // samples whose barrier values are held in f32 at once
-constexpr int64_t kHeldOut = 8;  // every so manieth sample judges
+constexpr int64_t kBatch = 8;                 // samples whose barrier values are held in f32 at once
+constexpr int64_t kHeldOut = 8;               // every so manieth sample judges
+constexpr int64_t kSegmentNumbers = 1 << 23;  // of weights between two stops, or little more: what is held decoded
 
 /// The rows of a value with `count` rows that are no padding.
 std::vector<int64_t> find_tokens(const Sample& sample, int64_t count) {
@@ -35,7 +37,8 @@ struct Rows {
   Tensor originals;  ///< what the original model has there; empty while it is the same
   std::vector<float> weights;
   bool finite = true;
-  int64_t tokens = 0;  ///< that the sample has
+  int64_t tokens = 0;          ///< that the sample has
+  std::vector<float> squares;  ///< of columns, if they are asked for
 };
 
 /// The given rows of a matrix; itself if these are all.
@@ -51,6 +54,17 @@ Tensor select_rows(const Tensor& matrix, int64_t columns, const std::vector<int6
   return selected;
 }
 
+/// Of one sample: few enough rows for sums in f32.
+std::vector<float> column_squares(std::span<const float> rows, int64_t columns) {
+  std::vector<float> sums(static_cast<size_t>(columns));
+  for (size_t begin = 0; begin < rows.size(); begin += sums.size()) {
+    for (size_t i = 0; i < sums.size(); ++i) {
+      sums[i] += rows[begin + i] * rows[begin + i];
+    }
+  }
+  return sums;
+}
+
 /// `original` may be empty.
 Rows gather(const Tensor& value, const Tensor& original, const std::vector<Tensor>& passing, const Sample& sample) {
   const Tensor floats = to_f32(value);
@@ -62,22 +76,8 @@ Rows gather(const Tensor& value, const Tensor& original, const std::vector<Tenso
           .originals = original.empty() ? Tensor() : select_rows(to_f32(original), columns, tokens),
           .weights = token_weights(passing, count, tokens),
           .finite = finite,
-          .tokens = std::ssize(tokens)};
-}
-
-Statistics make_statistics(int64_t columns) {
-  const Precision precision = fast_precision();
-  return {.solving = Gram(columns, precision),
-          .held_out = Gram(columns, precision),
-          .solving_drift = Drift(columns, precision),
-          .held_out_drift = Drift(columns, precision)};
-}
-
-void add(const Rows& rows, Gram& gram, Drift& drift) {
-  gram.add(rows.values.values<float>(), rows.weights);
-  if (!rows.originals.empty()) {
-    drift.add(rows.values.values<float>(), rows.originals.values<float>(), rows.weights);
-  }
+          .tokens = std::ssize(tokens),
+          .squares = {}};
 }
 
 void finish(Statistics& statistics) {
@@ -132,16 +132,29 @@ std::vector<std::string> roots_of(const Graph& graph, std::vector<std::string> r
   return roots;
 }
 
+std::vector<ValueId> linear_weights(const Plan& plan) {
+  std::vector<ValueId> weights;
+  for (const Step& step : plan.steps()) {
+    if (step.packed_weight != kNoValue) {
+      weights.push_back(step.packed_weight);
+    }
+  }
+  return weights;
+}
+
 }  // namespace
 
 class Walk::Impl {
  public:
-  Impl(const Model& model, const std::vector<Sample>& samples, const std::vector<ValueId>& weights, ScarceRows scarce)
+  Impl(const Model& model, const std::vector<Sample>& samples, const std::vector<ValueId>& weights, ScarceRows scarce,
+       Uses uses, Sums sums)
       : routed_(model.graph, weights),
         plan_(model, roots_of(model.graph, routed_.kept_values(model.graph)), Residency::keep, fast_precision()),
         original_plan_(model, roots_of(model.graph, routed_.kept_values(model.graph)), Residency::keep,
                        fast_precision()),
-        barriers_(find_barriers(plan_, weights)),
+        barriers_(find_barriers(plan_, weights, uses)),
+        stops_(find_barriers(plan_, linear_weights(plan_), Uses::each)),
+        sums_(sums),
         samples_(samples),
         shared_(plan_, samples),
         stream_(plan_, samples, shared_),
@@ -166,7 +179,13 @@ class Walk::Impl {
   }
 
   /// Runs all samples up to the barrier.
-  Statistics advance(const Barrier& barrier) {
+  Statistics advance(const Barrier& barrier, const std::function<void(double)>& report) {
+    for (size_t end = segment_end(barrier.step); end < barrier.step; end = segment_end(barrier.step)) {
+      pass_segment(end);
+      if (report) {
+        report(done());
+      }
+    }
     const bool is_wanted = wants(barrier);
     const int64_t columns = is_wanted ? plan_.constants().find(barrier.weights.front())->columns() : 0;
     Statistics statistics = make_statistics(columns);
@@ -184,14 +203,71 @@ class Walk::Impl {
       fill_up(barrier, *routing, tokens, rows > 0 ? weight / rows : 1, statistics);
     }
     finish(statistics);
-    stream_.arrive(barrier.step);
-    if (is_changed_) {
-      original_.arrive(barrier.step);
-    }
+    arrive(barrier.step);
     return statistics;
   }
 
  private:
+  Statistics make_statistics(int64_t columns) const {
+    const int64_t products = sums_ == Sums::products ? columns : 0;
+    const Precision precision = fast_precision();
+    return {.solving = Gram(products, precision),
+            .held_out = Gram(products, precision),
+            .solving_drift = Drift(products, precision),
+            .held_out_drift = Drift(products, precision),
+            .squares = std::vector<double>(static_cast<size_t>(columns - products))};
+  }
+
+  void add(const Rows& rows, bool judges, Statistics& statistics) const {
+    statistics.rows += std::ssize(rows.weights);
+    if (sums_ == Sums::squares) {
+      std::ranges::transform(statistics.squares, rows.squares, statistics.squares.begin(), std::plus<>());
+      return;
+    }
+    const std::span<const float> values = rows.values.values<float>();
+    (judges ? statistics.held_out : statistics.solving).add(values, rows.weights);
+    if (!rows.originals.empty()) {
+      Drift& drift = judges ? statistics.held_out_drift : statistics.solving_drift;
+      drift.add(values, rows.originals.values<float>(), rows.weights);
+    }
+  }
+
+  /// Where to stop on the way to a barrier that is far, so that not all weights up to it are held at once: in front of
+  /// other linears, where a walk by all weights would stop.
+  size_t segment_end(size_t last) const {
+    int64_t numbers = 0;
+    size_t counted = stream_.next();
+    for (const Barrier& stop : stops_) {
+      for (; counted < std::min(stop.step, last); ++counted) {
+        if (const ValueId weight = plan_.steps()[counted].packed_weight; weight != kNoValue) {
+          const Encoding& encoding = *plan_.constants().find(weight);
+          numbers += encoding.rows() * encoding.columns();
+        }
+      }
+      if (numbers >= kSegmentNumbers) {
+        return counted;
+      }
+    }
+    return last;
+  }
+
+  void pass_segment(size_t end) {
+    parallel_for(std::ssize(samples_), [&](int64_t i) {
+      (void)come_to(end, stream_, static_cast<size_t>(i));
+      if (is_changed_) {
+        (void)come_to(end, original_, static_cast<size_t>(i));
+      }
+    });
+    arrive(end);
+  }
+
+  void arrive(size_t step) {
+    stream_.arrive(step);
+    if (is_changed_) {
+      original_.arrive(step);
+    }
+  }
+
   /// Adds every eighth sample's rows to those that judge, the others' to those that are solved from, in their order.
   void add_samples(Statistics& statistics, const std::function<Rows(size_t)>& run,
                    const std::function<void(const Rows&, size_t)>& see) {
@@ -205,8 +281,7 @@ class Walk::Impl {
           const auto index = static_cast<size_t>(first) + i;
           see(batch[i], index);
           const bool judges = count >= kHeldOut && static_cast<int64_t>(index) % kHeldOut == kHeldOut - 1;
-          add(batch[i], judges ? statistics.held_out : statistics.solving,
-              judges ? statistics.held_out_drift : statistics.solving_drift);
+          add(batch[i], judges, statistics);
         }
       }
     }
@@ -233,20 +308,24 @@ class Walk::Impl {
   }
 
   Rows run_sample(size_t index, const Barrier& barrier) {
-    const Stream::Arrival arrival = come_to(barrier, stream_, index);
+    const Stream::Arrival arrival = come_to(barrier.step, stream_, index);
     const Tensor original = is_changed_ ? run_original(index, barrier) : Tensor();
-    return wants(barrier) ? gather_rows(barrier, arrival, original, samples_[index]) : Rows();
+    Rows rows = wants(barrier) ? gather_rows(barrier, arrival, original, samples_[index]) : Rows();
+    if (sums_ == Sums::squares && !rows.values.empty()) {
+      rows.squares = column_squares(rows.values.values<float>(), rows.values.shape().back());
+    }
+    return rows;
   }
 
-  Stream::Arrival come_to(const Barrier& barrier, Stream& stream, size_t index) const {
-    Stream::Arrival arrival = stream.run(index, barrier.step);
-    std::erase_if(arrival.live, [&](ValueId id) { return routed_.is_done_with(id, barrier.step); });
+  Stream::Arrival come_to(size_t step, Stream& stream, size_t index) const {
+    Stream::Arrival arrival = stream.run(index, step);
+    std::erase_if(arrival.live, [&](ValueId id) { return routed_.is_done_with(id, step); });
     stream.keep(index, arrival);
     return arrival;
   }
 
   Tensor run_original(size_t index, const Barrier& barrier) {
-    return original_plan_.read(barrier.value, come_to(barrier, original_, index).frame);
+    return original_plan_.read(barrier.value, come_to(barrier.step, original_, index).frame);
   }
 
   bool wants(const Barrier& barrier) const {
@@ -271,7 +350,8 @@ class Walk::Impl {
             .originals = {},
             .weights = std::move(counted.weights),
             .finite = finite,
-            .tokens = std::ssize(by_row) - std::ranges::count(by_row, 0.0F)};
+            .tokens = std::ssize(by_row) - std::ranges::count(by_row, 0.0F),
+            .squares = {}};
   }
 
   /// The values beside this one.
@@ -296,6 +376,8 @@ class Walk::Impl {
   RoutedRows routed_;
   Plan plan_, original_plan_;
   std::vector<Barrier> barriers_;
+  std::vector<Barrier> stops_;  ///< in front of every linear of the graph
+  Sums sums_;
   const std::vector<Sample>& samples_;
   SharedValues shared_;
   Stream stream_, original_;  ///< with the weights as they are now; as they were: of use once some are replaced
@@ -305,8 +387,8 @@ class Walk::Impl {
 };
 
 Walk::Walk(const Model& model, const std::vector<Sample>& samples, const std::vector<ValueId>& weights,
-           ScarceRows scarce)
-    : impl_(std::make_unique<Impl>(model, samples, weights, scarce)) {}
+           ScarceRows scarce, Uses uses, Sums sums)
+    : impl_(std::make_unique<Impl>(model, samples, weights, scarce, uses, sums)) {}
 Walk::~Walk() = default;
 
 const std::vector<Barrier>& Walk::barriers() const { return impl_->barriers(); }
@@ -315,9 +397,10 @@ void Walk::replace(ValueId weight, EncodingPtr encoding) { impl_->replace(weight
 
 void Walk::skip_statistics(const std::vector<ValueId>& weights) { impl_->skip_statistics(weights); }
 
-void Walk::run(const std::function<void(const Barrier&, const Statistics&)>& visit) {
+void Walk::run(const std::function<void(const Barrier&, const Statistics&)>& visit,
+               const std::function<void(double)>& report) {
   for (const Barrier& barrier : barriers()) {
-    visit(barrier, impl_->advance(barrier));
+    visit(barrier, impl_->advance(barrier, report));
   }
 }
 

@@ -12,10 +12,18 @@
 
 namespace terse::calibration {
 
+/// What is summed at barriers.
+enum class Sums {
+  products,  ///< X^T X, tokens weighted (token_weights.h)
+  squares,   ///< of each column; tokens count alike, as in llama.cpp's importance matrices
+};
+
 /// What the samples look like in front of some linears.
 struct Statistics {
-  Gram solving;   ///< of the samples that errors are compensated on
-  Gram held_out;  ///< of every eighth sample: what solutions are judged by
+  Gram solving;                      ///< of the samples that errors are compensated on
+  Gram held_out;                     ///< of every eighth sample: what solutions are judged by
+  std::vector<double> squares = {};  ///< with Sums::squares alone, and then the Grams are empty: of all samples
+  int64_t rows = 0;                  ///< of all samples
   /// What a report is to say of them; may be empty.
   std::string note = {};
   /// Of the same samples: how far earlier changes have moved them. Empty before any change.
@@ -46,12 +54,12 @@ class Walk {
  public:
   /// Barriers are those of `weights`. `samples` must outlive the walk. Errors: those of Plan.
   Walk(const Model& model, const std::vector<Sample>& samples, const std::vector<ValueId>& weights,
-       ScarceRows scarce = ScarceRows::fill_up);
+       ScarceRows scarce = ScarceRows::fill_up, Uses uses = Uses::only, Sums sums = Sums::products);
   ~Walk();
   Walk(const Walk&) = delete;
   Walk& operator=(const Walk&) = delete;
 
-  /// In the order in which they are reached. Weights that are used more than once, or not by a linear, have none.
+  /// In the order in which they are reached.
   const std::vector<Barrier>& barriers() const;
 
   /// Gives a weight that no step has used yet another encoding.
@@ -63,7 +71,9 @@ class Walk {
 
   /// Once. Errors: those of the operators; input, with the sample and the node, weight or graph input that it comes
   /// from, if a barrier's value is not finite.
-  void run(const std::function<void(const Barrier& barrier, const Statistics& statistics)>& visit);
+  /// `report` is told what `done` says now and then; may be empty.
+  void run(const std::function<void(const Barrier& barrier, const Statistics& statistics)>& visit,
+           const std::function<void(double done)>& report = {});
 
   double done() const;  ///< the part of the steps that all samples have behind them
 

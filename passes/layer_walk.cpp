@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "calibration/walk.h"
+#include "calibration/measured_layers.h"
 #include "formats/error.h"
 #include "passes/selection.h"
 
@@ -21,6 +21,15 @@ std::vector<ValueId> outside(const std::vector<calibration::Barrier>& barriers, 
   }
   return weights;
 }
+
+/// Of these weights, those that are read more than once.
+std::vector<ValueId> repeated(const Graph& graph, std::vector<ValueId> weights) {
+  const Dataflow dataflow(graph);
+  std::erase_if(weights, [&](ValueId id) { return dataflow.uses(id).size() < 2; });
+  return weights;
+}
+
+constexpr double kMeasuringPart = 0.25;  // of the time of two walks: the first solves little
 
 class Visits {
  public:
@@ -41,11 +50,30 @@ class Visits {
     }
   }
 
+  /// Gives those of the weights that it has visited.
+  std::vector<ValueId> visit_measured(const Model& model, const std::vector<calibration::Sample>& samples,
+                                      const std::vector<ValueId>& weights) {
+    std::vector<ValueId> visited;
+    const auto solve = [&](const calibration::MeasuredLayer& layer) {
+      LayerInputs inputs(layer.statistics);
+      for (const ValueId id : layer.weights) {
+        visit(id, &inputs, [&](double /*part*/) { return start_; });
+        visited.push_back(id);
+      }
+    };
+    calibration::measure_layers(model, samples, weights, solve, [&](double walked) {
+      start_ = kMeasuringPart * walked;
+      report("weights that are used several times", start_);
+    });
+    return visited;
+  }
+
   void visit_behind(calibration::Walk& walk) {
+    const auto done = [&](double /*part*/) { return start_ + (1 - start_) * walk.done(); };
     walk.run([&](const calibration::Barrier& barrier, const calibration::Statistics& statistics) {
       LayerInputs inputs(statistics);
       for (const ValueId id : barrier.weights) {
-        if (visit(id, &inputs, [&](double /*part*/) { return walk.done(); })) {
+        if (visit(id, &inputs, done)) {
           walk.replace(id, graph_.value(id).constant);
         }
       }
@@ -53,6 +81,12 @@ class Visits {
   }
 
  private:
+  void report(std::string_view what, double done) const {
+    if (progress_) {
+      progress_(what, done);
+    }
+  }
+
   std::optional<LayerInputs> find_inputs(ValueId id, const ColumnStatistics* statistics) const {
     if (statistics == nullptr) {
       return std::nullopt;
@@ -65,11 +99,8 @@ class Visits {
   bool visit(ValueId id, LayerInputs* inputs, const std::function<double(double)>& done) {
     Value& value = graph_.value(id);
     EncodingPtr found = with_context(fmt::format("weight '{}'", shown_name(value)), [&] {
-      return visit_({.id = id, .inputs = inputs, .report_progress = [&](double part) {
-                       if (progress_) {
-                         progress_(shown_name(value), done(part));
-                       }
-                     }});
+      return visit_(
+          {.id = id, .inputs = inputs, .report_progress = [&](double part) { report(shown_name(value), done(part)); }});
     });
     if (found == nullptr) {
       return false;
@@ -81,6 +112,7 @@ class Visits {
   Graph& graph_;
   const WeightVisitor& visit_;
   const ProgressReport& progress_;
+  double start_ = 0;  ///< what was done before the walk that solves
 };
 
 }  // namespace
@@ -94,7 +126,17 @@ void visit_weights(Model& model, const std::vector<ValueId>& weights, const Sour
   }
   calibration::Walk walk(model, *sources.samples, weights);
   const std::vector<ValueId> others = outside(walk.barriers(), weights);
-  visits.visit_each(others, nullptr);
+  std::vector<ValueId> unmeasured = others;
+  std::vector<ValueId> several = repeated(model.graph, others);
+  if (sources.is_known) {
+    std::erase_if(several, sources.is_known);
+  }
+  if (!several.empty()) {
+    for (const ValueId id : visits.visit_measured(model, *sources.samples, several)) {
+      std::erase(unmeasured, id);
+    }
+  }
+  visits.visit_each(unmeasured, nullptr);
   for (const ValueId id : others) {
     walk.replace(id, model.graph.value(id).constant);
   }
