@@ -20,14 +20,14 @@ enum class Sums {
 
 /// What the samples look like in front of some linears.
 struct Statistics {
-  Gram solving;                      ///< of the samples that errors are compensated on
-  Gram held_out;                     ///< of every eighth sample: what solutions are judged by
+  Gram solving;   ///< of the samples that errors are compensated on
+  Gram held_out;  ///< of every eighth sample: what solutions are judged by
+  /// Of the same samples: how far earlier changes have moved them. Empty before any change.
+  Drift solving_drift = Drift(0), held_out_drift = Drift(0);
   std::vector<double> squares = {};  ///< with Sums::squares alone, and then the Grams are empty: of all samples
   int64_t rows = 0;                  ///< of all samples
   /// What a report is to say of them; may be empty.
   std::string note = {};
-  /// Of the same samples: how far earlier changes have moved them. Empty before any change.
-  Drift solving_drift = Drift(0), held_out_drift = Drift(0);
 };
 
 /// What becomes of an expert's statistics that were made of fewer rows than it has columns.
@@ -46,6 +46,7 @@ enum class ScarceRows { fill_up, leave };
 /// with fewer rows than columns gets what is missing from all tokens: X^T X of what its input would be if it were given
 /// every one, counted as so many rows as are missing, with the average share. It is not solved for what a handful of
 /// tokens happened to show, and `note` says so.
+///
 /// From the first replaced weight on the samples go through the original model as well, for what linears read there:
 /// twice the time and memory.
 /// Memory:  the live values of all samples, one layer's weights and its statistics.

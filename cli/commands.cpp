@@ -10,6 +10,8 @@ std::span<const CommandRow> commands() {
                  setup_inspect},
       CommandRow{"compress", "runs a pipeline of passes over a model and writes the compact result", ReadsText::yes,
                  setup_compress},
+      CommandRow{"measure", "how large the inputs of weights are on data: a file for compress --stats", ReadsText::yes,
+                 setup_measure},
       CommandRow{"convert", "writes a model in another format or element type", ReadsText::no, setup_convert},
       CommandRow{"run", "runs a model on arrays, or lets it continue a text", ReadsText::yes, setup_run},
       CommandRow{"eval", "measures a model on data, alone or against a reference", ReadsText::yes, setup_eval},

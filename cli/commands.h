@@ -11,6 +11,7 @@ Action setup_compress(Arguments& arguments);
 Action setup_convert(Arguments& arguments);
 Action setup_eval(Arguments& arguments);
 Action setup_inspect(Arguments& arguments);
+Action setup_measure(Arguments& arguments);
 Action setup_passes(Arguments& arguments);
 Action setup_recipes(Arguments& arguments);
 Action setup_run(Arguments& arguments);

@@ -15,6 +15,7 @@
 #include "cli/progress.h"
 #include "cli/resume.h"
 #include "cli/signature.h"
+#include "cli/statistics_file.h"
 #include "cli/tokenizer_path.h"
 #include "cli/units.h"
 #include "formats/bytes.h"
@@ -25,7 +26,7 @@ namespace terse::cli {
 namespace {
 
 struct CompressOptions {
-  std::string model, max_size, report, save_encodings;
+  std::string model, max_size, report, save_encodings, save_stats;
   OutputOptions output;
   PipelineChoice pipeline;
   std::vector<std::string> data, stats;
@@ -52,6 +53,10 @@ void check_options(const CompressOptions& options) {
   }
   if (options.resume && options.data.empty()) {
     throw Error(Kind::usage, "--resume: only a run with --data keeps what it has solved");
+  }
+  if (!options.save_stats.empty() && (options.data.empty() || options.dry_run)) {
+    throw Error(Kind::usage, "--save-stats: measures the model on --data, {}",
+                options.dry_run ? "which --dry-run does not run" : "which is missing");
   }
   if (options.seed < 0) {
     throw Error(Kind::usage, "--seed: expected 0 or more, found {}", options.seed);
@@ -242,6 +247,9 @@ Compression do_all(const Run& run, const Work& work, const Model& original, cons
   passes::SolvedJournal* kept = journal ? &*journal : nullptr;
   JournalKeeper keeper(kept);
   auto model = std::make_unique<Model>(copy_of(original));
+  if (!run.options.save_stats.empty()) {
+    save_statistics(original, known.data, run.options.data, run.options.save_stats, run.progress, run.phases);
+  }
   Compression result{.pipeline = to_string(work.pipeline),
                      .seed = run.options.seed,
                      .before = facts_of(original),
@@ -289,6 +297,10 @@ const FormatRow& check_paths(const CompressOptions& options, const Context& cont
   if (!options.report.empty()) {
     check_report_path("--report", options.report, {options.model, options.output.path});
     context.interrupts.will_write(options.report);
+  }
+  if (!options.save_stats.empty()) {
+    check_report_path("--save-stats", options.save_stats, {options.model, options.output.path});
+    context.interrupts.will_write(options.save_stats);
   }
   if (!options.save_encodings.empty()) {
     check_report_path("--save-encodings", options.save_encodings, {options.model, options.output.path});
@@ -374,8 +386,9 @@ Action setup_compress(Arguments& arguments) {
   declare_output(arguments, options->output);
   declare_pipeline(arguments, options->pipeline);
   arguments.repeated("--data", "FILE", options->data, "calibration data (for calibrated solvers)");
-  arguments.repeated("--stats", "FILE", options->stats,
-                     "instead of --data: how large inputs are, as llama-imatrix writes it; several count as one run");
+  arguments.repeated(
+      "--stats", "FILE", options->stats,
+      "instead of --data: how large inputs are, as measure or llama-imatrix writes it; several count as one run");
   arguments.option("--samples", "N", options->samples, "calibration samples");
   arguments.option("--seq-len", "N", options->seq_len, "tokens of a calibration window");
   arguments.option("--max-size", "SIZE", options->max_size,
@@ -390,6 +403,8 @@ Action setup_compress(Arguments& arguments) {
                    "write what each weight becomes, as --encodings reads it");
   arguments.flag("--resume", options->resume,
                  "go on where a run with --data was killed: it has left OUT.resume; without that, begin");
+  arguments.option("--save-stats", "FILE", options->save_stats,
+                   "write how large inputs are on --data, as --stats and llama-quantize --imatrix read it");
   arguments.option("--seed", "N", options->seed, "for whatever draws random numbers; stored in OUT");
   return [options](const Context& context) {
     options->output.drop_slashes();

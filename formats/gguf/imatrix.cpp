@@ -9,6 +9,7 @@
 #include "formats/error.h"
 #include "formats/gguf/constants.h"
 #include "formats/gguf/reader.h"
+#include "formats/gguf/writer.h"
 
 // The form of today is a GGUF file with two F32 tensors an entry; dimensions slowest first:
 //
@@ -74,6 +75,24 @@ void check_entry(const ColumnSums& entry) {
       throw Error(Kind::input, "matrix {} has seen no rows, and has sums that are not zero", matrix);
     }
   }
+}
+
+template <typename T>
+OutputTensor float_tensor(std::string name, Shape shape, const std::vector<T>& numbers) {
+  return {.name = std::move(name), .type = BlockType::f32, .shape = std::move(shape), .write = [&numbers](Sink& sink) {
+            std::vector<float> floats(numbers.size());
+            std::ranges::transform(numbers, floats.begin(), [](T number) { return static_cast<float>(number); });
+            sink.write(std::as_bytes(std::span(floats)));
+          }};
+}
+
+Metadata to_metadata(const Imatrix& matrix) {
+  Metadata metadata;
+  metadata.set("general.type", std::string("imatrix"));
+  metadata.set("imatrix.datasets", MetadataArray{matrix.datasets});
+  metadata.set("imatrix.chunk_count", static_cast<uint32_t>(matrix.chunk_count));
+  metadata.set("imatrix.chunk_size", static_cast<uint32_t>(matrix.chunk_size));
+  return metadata;
 }
 
 ColumnSums make_entry(const FileTensor& squares, const FileTensor* counts) {
@@ -241,6 +260,16 @@ Imatrix read_imatrix(const fs::path& path) {
   }
   const File tensors = read(path);
   return with_context(path.string(), [&] { return from_gguf(tensors); });
+}
+
+void write_imatrix(const Imatrix& matrix, const fs::path& path) {
+  std::vector<OutputTensor> tensors;
+  for (const auto& [name, entry] : matrix.entries) {
+    tensors.push_back(
+        float_tensor(fmt::format("{}{}", name, kSquaresSuffix), {entry.matrices(), entry.columns()}, entry.squares));
+    tensors.push_back(float_tensor(fmt::format("{}{}", name, kCountsSuffix), {entry.matrices(), 1}, entry.counts));
+  }
+  write(to_metadata(matrix), tensors, path);
 }
 
 Imatrix read_imatrices(std::span<const fs::path> paths) {

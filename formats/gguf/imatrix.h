@@ -6,6 +6,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace terse::gguf {
@@ -44,5 +45,12 @@ Imatrix read_imatrix(const std::filesystem::path& path);
 /// Reads several as if all had been measured in one run, in this order: sums and counts are added.
 /// Errors:  as above; input if two differ in form, or in the shape of an entry.
 Imatrix read_imatrices(std::span<const std::filesystem::path> paths);
+
+/// The longest name of an entry that a file holds.
+inline constexpr size_t kMostEntryNameBytes = 63 - std::string_view(".in_sum2").size();
+
+/// Writes the form of today, complete or not at all: what llama-quantize reads. Sums are rounded to f32.
+/// Errors:  io; input for an entry whose name is empty or too long.
+void write_imatrix(const Imatrix& matrix, const std::filesystem::path& path);
 
 }  // namespace terse::gguf

@@ -2,11 +2,18 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <filesystem>
+
+#include "calibration/dataset.h"
+#include "calibration/parallel.h"
 #include "formats/error.h"
 #include "tests/passes/models.h"
 
 namespace terse::passes {
 namespace {
+
+namespace fs = std::filesystem;
 
 const std::map<std::string, std::string> kNames = {{"layers.0.attn.q", "blk.0.attn_q.weight"},
                                                    {"layers.0.mlp.up", "blk.0.ffn_up_exps.weight"},
@@ -77,6 +84,49 @@ TEST_SUITE("passes/column_statistics") {
           "weight 'layers.1.mlp.down': has statistics of 1 experts, and is expert 1");
     CHECK(message_of({.entries = {{"blk.77.attn_q.weight", sums(32, {1})}}}) ==
           "names none of the model's weights: an entry is 'blk.77.attn_q.weight', a weight 'filter.weight'");
+  }
+
+  TEST_CASE("what is measured agrees with what llama-imatrix measures on the same text; the table is there too") {
+    const fs::path testdata = TERSE_TESTDATA;
+    const Model model = open_model(testdata / "lm");
+    const auto data = calibration::read_dataset(model, {testdata / "lm/calib.txt"},
+                                                {.samples = 4, .seq_len = 128, .tokenizer = testdata / "lm"});
+    const gguf::Imatrix found = measure_statistics(model, data.samples, {});
+    const gguf::Imatrix expected = gguf::read_imatrix(testdata / "gguf/lm_imatrix.gguf");
+    CHECK(found.chunk_count == 4);
+    CHECK(found.chunk_size == 128);
+    CHECK(found.entries.size() == expected.entries.size() + 1);
+    CHECK(found.entries.contains("token_embd.weight"));
+    for (const auto& [name, entry] : expected.entries) {
+      CAPTURE(name);
+      const gguf::ColumnSums& own = found.entries.at(name);
+      CHECK(own.counts == entry.counts);
+      double difference = 0, sum = 0;
+      for (size_t i = 0; i < entry.squares.size(); ++i) {
+        difference += std::abs(own.squares[i] - entry.squares[i]);
+        sum += entry.squares[i];
+      }
+      CHECK(difference < 0.2 * sum);  // of windows that begin elsewhere in the text
+    }
+    const calibration::ThreadLimit one(1);
+    const gguf::Imatrix alone = measure_statistics(model, data.samples, {});
+    for (const auto& [name, entry] : found.entries) {
+      CHECK(alone.entries.at(name).squares == entry.squares);
+    }
+  }
+
+  TEST_CASE(
+      "weights of a graph go by their display names; long ones by a hash and their end, shared ones by their own") {
+    TinyModel tiny;
+    const std::string name = "encoder." + std::string(60, 'x') + ".query";
+    tiny.model.graph.value(tiny.q0).display_name = name;
+    tiny.model.graph.value(tiny.q1).display_name = "layers.0.attn.k";
+    const auto names = statistics_names(tiny.model);
+    CHECK(names.at("embed") == "embed");
+    CHECK(names.at("layers.0.attn.q").size() == gguf::kMostEntryNameBytes);
+    CHECK(names.at("layers.0.attn.q").ends_with("xxxx.query"));
+    CHECK(names.at("layers.0.attn.k") == "layers.0.attn.k");
+    CHECK(names.at("layers.1.attn.q") == "layers.1.attn.q");
   }
 }
 

@@ -122,6 +122,31 @@ bool reads(const fs::path& path) {
 }
 
 TEST_SUITE("formats/gguf/imatrix") {
+  TEST_CASE("what is written reads back; names that no file holds are refused") {
+    const TemporaryFolder folder;
+    const Imatrix matrix{.entries = {{"experts", {.squares = {2, 4, 0, 0, 1, 1}, .counts = {2, 0, 10}}},
+                                     {"up", {.squares = {0.5, 3}, .counts = {51200}}}},
+                         .datasets = {"wiki.txt"},
+                         .chunk_count = 100,
+                         .chunk_size = 512};
+    write_imatrix(matrix, folder.path() / "stats.gguf");
+    const Imatrix found = read_imatrix(folder.path() / "stats.gguf");
+    CHECK(found.datasets == matrix.datasets);
+    CHECK(found.chunk_count == 100);
+    CHECK(found.chunk_size == 512);
+    REQUIRE(found.entries.size() == 2);
+    for (const auto& [name, entry] : matrix.entries) {
+      CAPTURE(name);
+      CHECK(found.entries.at(name).squares == entry.squares);
+      CHECK(found.entries.at(name).counts == entry.counts);
+    }
+    const std::string longest(kMostEntryNameBytes, 'x');
+    write_imatrix({.entries = {{longest, matrix.entries.at("up")}}}, folder.path() / "longest.gguf");
+    CHECK(read_imatrix(folder.path() / "longest.gguf").entries.contains(longest));
+    CHECK_THROWS_AS(
+        write_imatrix({.entries = {{longest + "x", matrix.entries.at("up")}}}, folder.path() / "longer.gguf"), Error);
+  }
+
   TEST_CASE("sums and counts of a GGUF file become means, expert by expert") {
     Files files;
     const Imatrix matrix = read_imatrix(files.gguf(imatrix_tensors()));

@@ -1,0 +1,53 @@
+#include <algorithm>
+
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/interrupts.h"
+#include "cli/output_file.h"
+#include "cli/statistics_file.h"
+#include "cli/tokenizer_path.h"
+#include "cli/units.h"
+#include "formats/error.h"
+
+namespace terse::cli {
+namespace {
+
+struct MeasureOptions {
+  std::string model, output;
+  std::vector<std::string> data;
+  std::optional<int64_t> samples, seq_len;
+};
+
+ExitCode run(const MeasureOptions& options, const Context& context) {
+  check_report_path("--output", options.output, {options.model});
+  context.interrupts.will_write(options.output);
+  const auto tokenizer = find_tokenizer_for(options.data, options.model, context.options);
+  Phases phases;
+  Progress progress(context.options);
+  const Model model = phases.time("read", [&] { return open_model(options.model); });
+  const calibration::Dataset data =
+      calibration::read_dataset(model, {options.data.begin(), options.data.end()},
+                                {.samples = options.samples, .seq_len = options.seq_len, .tokenizer = tokenizer});
+  const gguf::Imatrix matrix = save_statistics(model, data, options.data, options.output, progress, phases);
+  progress.erase();
+  print(fmt::format("{}  inputs of {} weights over {} samples\n", options.output, matrix.entries.size(),
+                    format_count(matrix.chunk_count)));
+  return kDone;
+}
+
+}  // namespace
+
+Action setup_measure(Arguments& arguments) {
+  const auto options = std::make_shared<MeasureOptions>();
+  arguments.positional("MODEL", options->model, "the model to run");
+  arguments.repeated("--data", "FILE", options->data, "calibration data, as compress reads it");
+  arguments.require();
+  arguments.option("-o,--output", "STATS.gguf", options->output,
+                   "what compress --stats and llama-quantize --imatrix read; an older file is replaced");
+  arguments.require();
+  arguments.option("--samples", "N", options->samples, "calibration samples");
+  arguments.option("--seq-len", "N", options->seq_len, "tokens of a calibration window");
+  return [options](const Context& context) { return run(*options, context); };
+}
+
+}  // namespace terse::cli
