@@ -65,15 +65,16 @@ std::vector<float> column_squares(std::span<const float> rows, int64_t columns) 
   return sums;
 }
 
-/// `original` may be empty.
+/// `original` may be empty; it is not looked at where it has other rows.
 Rows gather(const Tensor& value, const Tensor& original, const std::vector<Tensor>& passing, const Sample& sample) {
   const Tensor floats = to_f32(value);
   const int64_t columns = floats.shape().back(), count = floats.count() / std::max<int64_t>(columns, 1);
   const std::vector<int64_t> tokens = find_tokens(sample, count);
   Tensor values = select_rows(floats, columns, tokens);
   const bool finite = is_finite(values.values<float>());
+  const bool has_same_rows = !original.empty() && original.shape() == value.shape();
   return {.values = std::move(values),
-          .originals = original.empty() ? Tensor() : select_rows(to_f32(original), columns, tokens),
+          .originals = has_same_rows ? select_rows(to_f32(original), columns, tokens) : Tensor(),
           .weights = token_weights(passing, count, tokens),
           .finite = finite,
           .tokens = std::ssize(tokens),
