@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <set>
 
 #include "formats/error.h"
@@ -36,9 +37,7 @@ std::vector<std::string> RoutedRows::kept_values(const Graph& graph) const {
     }
   }
   std::vector<std::string> names;
-  for (const ValueId id : ids) {
-    names.push_back(graph.value(id).name);
-  }
+  std::ranges::transform(ids, std::back_inserter(names), [&](ValueId id) { return graph.value(id).name; });
   return names;
 }
 

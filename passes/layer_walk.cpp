@@ -128,8 +128,10 @@ void visit_weights(Model& model, const std::vector<ValueId>& weights, const Sour
   const std::vector<ValueId> others = outside(walk.barriers(), weights);
   std::vector<ValueId> unmeasured = others;
   std::vector<ValueId> several = repeated(model.graph, others);
-  if (sources.is_known) {
-    std::erase_if(several, sources.is_known);
+  for (const auto& needs_none : {sources.is_known, sources.is_settled}) {
+    if (needs_none) {
+      std::erase_if(several, needs_none);
+    }
   }
   if (!several.empty()) {
     for (const ValueId id : visits.visit_measured(model, *sources.samples, several)) {

@@ -16,6 +16,8 @@ struct Sources {
   const std::vector<calibration::Sample>* samples = nullptr;
   const ColumnStatistics* statistics = nullptr;
   std::function<bool(ValueId)> is_known = {};  ///< weights that the visitor knows without their inputs; empty: none
+  /// Weights that knowing their inputs would change too little for a walk of their own; empty: none. Costs time.
+  std::function<bool(ValueId)> is_settled = {};
 };
 
 /// A weight whose turn has come.
@@ -32,7 +34,7 @@ using ProgressReport = std::function<void(std::string_view what, double done)>;
 
 /// Brings each of the weights together with what is known of its inputs. With samples, first the weights that are used
 /// several times, each with the statistics of all its linear uses in the model as it is (calibration/measured_layers.h:
-/// a walk of its own, only if there are any); then those that no linear uses; then those behind each barrier in the
+/// a walk of its own, only if there are any that are not settled); then those that no linear uses; then those behind each barrier in the
 /// order of the walk (calibration/walk.h), which sees what became of all before. Without samples in their own order.
 /// A visitor that always gives null measures the model as it is.
 /// Errors:  those of the walks; those of `visit`, with the weight's display name.

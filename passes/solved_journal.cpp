@@ -121,7 +121,7 @@ std::pair<std::pair<int64_t, std::string>, SolvedEntry> decode(const Record& rec
   entry.projected.solution = is_solved ? std::optional(solution) : std::nullopt;
   entry.projected.output_error = is_judged ? std::optional(output_error) : std::nullopt;
   entry.projected.encoding = read_encoding(reader, record);
-  return {{stage, std::move(weight)}, std::move(entry)};
+  return {{stage, std::move(weight)}, entry};
 }
 
 int64_t total_bytes(std::span<const std::span<const std::byte>> blobs) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "formats/error.h"
+#include "passes/selection.h"
 
 namespace terse::passes {
 namespace {
@@ -53,6 +54,18 @@ std::string note_of(const Encoding& weight, const Chosen& chosen, const Sources&
   return note;
 }
 
+constexpr double kFine = 1e-4;  // relative squared error; 8 bits: 3e-5, Q6_K: 5e-4
+
+/// Whether rounding to the nearest errs so little that inputs cannot matter.
+bool rounds_finely(const EncodingPtr& weight, const Chosen& chosen) {
+  if (chosen.solver != "auto" || !chosen.masks.empty()) {
+    return false;
+  }
+  const Projected rounded =
+      project(weight, {}, chosen.projection(), Effort::solve, "nearest", nullptr, [](double /*part*/) {});
+  return rounded.solution && rounded.solution->noise <= kFine * rounded.solution->signal;
+}
+
 ValueType computed_type(const Encoding& encoding) {
   ValueType type{.dtype = compute_dtype(encoding), .shape = std::vector<Dimension>()};
   for (const int64_t size : encoding.shape) {
@@ -82,6 +95,11 @@ void solve_weights(Model& model, const std::vector<ValueId>& weights, const std:
   if (options.journal != nullptr) {
     sources.is_known = [&](ValueId id) { return options.journal->has(options.stage, model.graph.value(id).name); };
   }
+  sources.is_settled = [&](ValueId id) {
+    const Value& value = model.graph.value(id);
+    return with_context(fmt::format("weight '{}'", shown_name(value)),
+                        [&] { return rounds_finely(value.constant, choose(id, members)); });
+  };
   const auto solve = [&](const VisitedWeight& weight) {
     const Chosen chosen = choose(weight.id, members);
     Value& value = model.graph.value(weight.id);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -233,9 +234,8 @@ class Splitter {
         continue;
       }
       std::vector<ValueId> inputs;
-      for (const ValueId input : node.inputs) {
-        inputs.push_back(made.contains(input) ? made.at(input) : input);
-      }
+      std::ranges::transform(node.inputs, std::back_inserter(inputs),
+                             [&](ValueId input) { return made.contains(input) ? made.at(input) : input; });
       const auto outputs = builder_.op_n(node.op_type, inputs, node.outputs.size(), node.attributes);
       for (size_t i = 0; i < outputs.size(); ++i) {
         made[node.outputs[i]] = outputs[i];

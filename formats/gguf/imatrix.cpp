@@ -79,11 +79,15 @@ void check_entry(const ColumnSums& entry) {
 
 template <typename T>
 OutputTensor float_tensor(std::string name, Shape shape, const std::vector<T>& numbers) {
-  return {.name = std::move(name), .type = BlockType::f32, .shape = std::move(shape), .write = [&numbers](Sink& sink) {
-            std::vector<float> floats(numbers.size());
-            std::ranges::transform(numbers, floats.begin(), [](T number) { return static_cast<float>(number); });
-            sink.write(std::as_bytes(std::span(floats)));
-          }};
+  OutputTensor tensor;
+  tensor.name = std::move(name);
+  tensor.shape = std::move(shape);
+  tensor.write = [&numbers](Sink& sink) {
+    std::vector<float> floats(numbers.size());
+    std::ranges::transform(numbers, floats.begin(), [](T number) { return static_cast<float>(number); });
+    sink.write(std::as_bytes(std::span(floats)));
+  };
+  return tensor;
 }
 
 Metadata to_metadata(const Imatrix& matrix) {

@@ -85,7 +85,8 @@ int fused_part(RoleKind kind) {
 
 GroupKey key_of(const Value& value, ValueId id, Alike alike) {
   const bool is_fused = alike == Alike::fused_products;
-  if (value.roles.size() != 1 || value.roles[0].layer < 0 || !(value.roles[0].expert >= 0 || is_fused)) {
+  const bool is_layers = value.roles.size() == 1 && value.roles[0].layer >= 0;
+  if (!is_layers || (value.roles[0].expert < 0 && !is_fused)) {
     return {0, -1, 0, id};
   }
   const Role& role = value.roles[0];

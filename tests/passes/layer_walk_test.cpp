@@ -102,6 +102,14 @@ TEST_SUITE("passes/layer_walk") {
     CHECK(*other_report.output_error == *report.output_error);
   }
 
+  TEST_CASE("a weight that rounding hardly changes is worth no walk of its own") {
+    const auto samples = token_samples();
+    SharedModel shared;
+    const PipelineReport report = run_pipeline(parse_recipe("quantize,bits=8"), shared.model, {.samples = &samples});
+    CHECK(find_report(report, "shared").solver == "nearest");
+    CHECK(find_report(report, "head").solver != "nearest");
+  }
+
   TEST_CASE("a table that is also the head is solved by what the head reads") {
     const std::filesystem::path folder = std::filesystem::path(TERSE_TESTDATA) / "lm";
     const Model original = open_model(folder / "dynamo.onnx");
