@@ -26,8 +26,10 @@ int64_t head_size_of(const ArchitectureKeys& keys) {
 void write_llama_like(const JsonField& config, const std::filesystem::path& /*folder*/, ArchitectureKeys& keys) {
   const HeadSizes heads = read_heads(config);
   keys.set("attention.head_count_kv", static_cast<uint32_t>(heads.kv_heads));
-  keys.set("attention.key_length", static_cast<uint32_t>(heads.head_size));
-  keys.set("attention.value_length", static_cast<uint32_t>(heads.head_size));
+  if (config.find("head_dim")) {  // else it follows from the others
+    keys.set("attention.key_length", static_cast<uint32_t>(heads.head_size));
+    keys.set("attention.value_length", static_cast<uint32_t>(heads.head_size));
+  }
   keys.set("vocab_size", static_cast<uint32_t>(get_size(config, "vocab_size")));
   write_rope(read_rope(config), heads.head_size, keys);
 }
