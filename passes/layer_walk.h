@@ -34,10 +34,10 @@ using ProgressReport = std::function<void(std::string_view what, double done)>;
 
 /// Brings each of the weights together with what is known of its inputs. With samples, first the weights that are used
 /// several times, each with the statistics of all its linear uses in the model as it is (calibration/measured_layers.h:
-/// a walk of its own, only if there are any that are not settled); then those that no linear uses; then those behind each barrier in the
-/// order of the walk (calibration/walk.h), which sees what became of all before. Without samples in their own order.
-/// A visitor that always gives null measures the model as it is.
-/// Errors:  those of the walks; those of `visit`, with the weight's display name.
+/// a walk of its own, only if there are any that are not settled); then those that no linear uses; then those behind
+/// each barrier in the order of the walk (calibration/walk.h), which sees what became of all before. Without samples in
+/// their own order. A visitor that always gives null measures the model as it is. Errors:  those of the walks; those of
+/// `visit`, with the weight's display name.
 void visit_weights(Model& model, const std::vector<ValueId>& weights, const Sources& sources,
                    const WeightVisitor& visit, const ProgressReport& progress);
 
