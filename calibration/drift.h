@@ -32,7 +32,6 @@ class Drift {
 
  private:
   void begin();
-  void gather(const float* row, const float* original, float factor, int64_t to);
   void flush();
   template <typename T>
   void add_panel(const T* rows, const T* differences);

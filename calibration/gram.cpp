@@ -2,18 +2,15 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cmath>
 #include <functional>
 
-#include "calibration/ops/vector_math.h"
+#include "calibration/panels.h"
 #include "calibration/parallel.h"
 
 namespace terse::calibration {
 namespace {
 
-constexpr int64_t kPanel = 512;        // rows: a panel of 2,048 columns is 4 MiB and stays in cache for all tiles
-constexpr int64_t kGatheredRows = 64;  // a task of gathering
-constexpr int64_t kTile = 256;         // of the result: enough of them for many threads, large enough for full speed
+constexpr int64_t kTile = 256;  // of the result: enough of them for many threads, large enough for full speed
 
 struct Tile {
   int64_t row = 0, column = 0;
@@ -32,38 +29,16 @@ std::vector<Tile> upper_tiles(int64_t columns) {
 }  // namespace
 
 Gram::Gram(int64_t columns, Precision precision)
-    : columns_(columns),
-      panel_(Tensor::uninitialized(precision == Precision::bf16 ? DType::bf16 : DType::f32, {kPanel, columns})),
-      matrix_(static_cast<size_t>(columns * columns)) {}
+    : columns_(columns), panel_(make_panel(columns, precision)), matrix_(static_cast<size_t>(columns * columns)) {}
 
 void Gram::add(std::span<const float> rows, std::span<const float> weights) {
   const auto count = static_cast<int64_t>(rows.size()) / std::max<int64_t>(columns_, 1);
-  for (int64_t first = 0; first < count;) {
-    const int64_t taken = std::min(count - first, kPanel - gathered_);
-    parallel_ranges(taken, kGatheredRows, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t row = first + i;
-        gather(rows.data() + row * columns_, weights.empty() ? 1 : std::sqrt(weights[static_cast<size_t>(row)]),
-               gathered_ + i);
-      }
-    });
-    first += taken;
-    gathered_ += taken;
-    if (gathered_ == kPanel) {
-      flush();
-    }
-  }
+  const auto gather = [&](int64_t row, int64_t to) {
+    put_row(rows.subspan(static_cast<size_t>(row * columns_), static_cast<size_t>(columns_)), row_factor(weights, row),
+            panel_, to);
+  };
+  fill_panels(count, gathered_, gather, [&] { flush(); });
   rows_ += count;
-}
-
-void Gram::gather(const float* row, float factor, int64_t to) {
-  const int64_t offset = to * columns_;
-  if (panel_.dtype() == DType::bf16) {
-    vector_to_bfloat16(row, factor, panel_.mutable_values<BFloat16>().data() + offset, columns_);
-  } else {
-    std::transform(row, row + columns_, panel_.mutable_values<float>().data() + offset,
-                   [&](float x) { return x * factor; });
-  }
 }
 
 void Gram::flush() {

@@ -34,7 +34,6 @@ class Gram {
   float at(int64_t row, int64_t column) const { return matrix_[static_cast<size_t>(row * columns_ + column)]; }
 
  private:
-  void gather(const float* row, float factor, int64_t to);
   void flush();
   template <typename T>
   void add_panel(const T* panel);
