@@ -77,7 +77,6 @@ Plan make_plan(const CompressOptions& options, const FormatRow& format, const pa
   plan.encodings = passes::encodings_text(original.graph, planned.graph);
   sign(planned, to_string(pipeline), options.seed);
   const WriteOptions write_options = options.output.write_options();
-  format.check(planned, write_options);
   plan.layout = format.layout(planned, options.output.path, write_options);
   return plan;
 }

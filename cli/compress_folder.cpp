@@ -65,7 +65,6 @@ void plan(const Run& run, const ChosenPipeline& chosen, Member& member) {
   with_context(member.name, [&] { run_pipeline(member.pipeline, planned, {.plan_only = true}); });
   sign(planned, to_string(member.pipeline), run.options.seed);
   const WriteOptions write_options = run.options.output.write_options();
-  run.format.check(planned, write_options);
   // Beside OUT, whose old files have no say in the names of new ones.
   member.layout = run.format.layout(planned, fs::path(run.options.output.path + ".new") / member.name, write_options);
 }

@@ -51,7 +51,6 @@ ExitCode run(const ConvertOptions& options, const Context& context) {
   Model model = open_for_output(options.output, options.model);
   cast(options, model);
   const WriteOptions write_options = options.output.write_options();
-  format.check(model, write_options);
   const Layout layout = format.layout(model, options.output.path, write_options);
   check_files(options.output, layout);
   print_notes(layout, context.options);

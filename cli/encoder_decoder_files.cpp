@@ -42,7 +42,6 @@ int64_t write_parts(const OutputOptions& options, const Model& model) {
   AtomicFolder out(options.path);
   int64_t bytes = 0;
   for (const auto& [name, part] : {std::pair(kEncoder, &encoder), std::pair(kDecoder, &decoder)}) {
-    format.check(*part, write_options);
     bytes += format.layout(*part, out.temporary() / name, write_options).total_bytes();
     format.write(*part, out.temporary() / name, write_options);
   }

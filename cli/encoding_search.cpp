@@ -45,10 +45,7 @@ std::optional<passes::FoundEncodings> find_encodings(const EncodingSearch& searc
        .target = target,
        .limit = search.limit,
        .plan_files =
-           [&](const Model& planned) {
-             search.format.check(planned, search.write_options);
-             return search.format.layout(planned, search.path, search.write_options);
-           },
+           [&](const Model& planned) { return search.format.layout(planned, search.path, search.write_options); },
        .count_bytes = [&](const passes::Pipeline& complete) { return search.plan(complete).total_bytes(); }},
       known);
 }

@@ -35,7 +35,6 @@ constexpr std::array kFormats = {
         .open = open_onnx,
         .layout = onnx::layout,
         .write = onnx::write,
-        .check = onnx::check,
     },
     FormatRow{
         .name = "gguf",
@@ -44,7 +43,6 @@ constexpr std::array kFormats = {
         .open = gguf::open,
         .layout = gguf::layout,
         .write = gguf::write,
-        .check = gguf::check,
     },
     FormatRow{
         .name = "safetensors",
@@ -54,7 +52,6 @@ constexpr std::array kFormats = {
         .open = safetensors::open,
         .layout = safetensors::layout,
         .write = safetensors::write,
-        .check = safetensors::check,
         .check_replaceable = safetensors::check_replaceable,
     },
 };

@@ -69,17 +69,17 @@ struct Layout {
   int64_t total_bytes() const;
 };
 
-/// One row a file format. `layout` touches no weight and accepts planned encodings; `write` streams.
+/// One row a file format. `write` streams.
 struct FormatRow {
   std::string_view name;       ///< as in --to
   std::string_view extension;  ///< of its files: ".onnx"
   bool is_folder = false;      ///< written as a folder, whose name has no extension
   std::string_view encodings;  ///< what it can hold, for `terse passes` and for errors
   Model (*open)(const std::filesystem::path& path, const OpenOptions& options);
+  /// Touches no weight and accepts planned encodings. Error unsupported, naming tensor, target and what the target can
+  /// hold, if a weight's encoding cannot be written.
   Layout (*layout)(const Model& model, const std::filesystem::path& path, const WriteOptions& options);
   void (*write)(const Model& model, const std::filesystem::path& path, const WriteOptions& options);
-  /// Error unsupported, naming tensor, target and what the target can hold, if a weight's encoding cannot be written.
-  void (*check)(const Model& model, const WriteOptions& options);
   /// Of formats that are folders: error usage if an old one holds what should not be removed with it.
   void (*check_replaceable)(const std::filesystem::path& folder) = nullptr;
 };

@@ -188,9 +188,4 @@ void write(const Model& model, const std::filesystem::path& path, const WriteOpt
   write(lowered.metadata, lowered.tensors, path);
 }
 
-void check(const Model& model, const WriteOptions& /*options*/) {
-  const LoweredFile lowered = lower(model);
-  (void)layout(lowered.metadata, lowered.tensors);
-}
-
 }  // namespace terse::gguf

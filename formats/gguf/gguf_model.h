@@ -12,13 +12,10 @@ namespace terse::gguf {
 /// roles assigned. Errors: as of read, get_family, make_config and architectures::build, with the file's name.
 Model open(const std::filesystem::path& path, const OpenOptions& options);
 
-/// What `write` would write, to the byte. Errors as of `check`.
+/// What `write` would write, to the byte. Errors as of lower.
 Layout layout(const Model& model, const std::filesystem::path& path, const WriteOptions& options);
 
 /// Writes a file that llama.cpp runs, complete or not at all.
 void write(const Model& model, const std::filesystem::path& path, const WriteOptions& options);
-
-/// Errors as of lower.
-void check(const Model& model, const WriteOptions& options);
 
 }  // namespace terse::gguf

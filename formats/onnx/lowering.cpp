@@ -234,6 +234,4 @@ class Lowering {
 
 Lowered lower(const Model& model, const WriteOptions& options) { return Lowering(model, options).run(); }
 
-void check(const Model& model, const WriteOptions& options) { lower(model, options); }
-
 }  // namespace terse::onnx

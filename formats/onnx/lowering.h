@@ -49,9 +49,6 @@ struct Lowered {
 /// Errors: unsupported, with the tensor's display name, for what no idiom can hold.
 Lowered lower(const Model& model, const WriteOptions& options);
 
-/// Error unsupported, naming tensor, target and what the target can hold, if a weight's encoding cannot be written.
-void check(const Model& model, const WriteOptions& options);
-
 /// What ONNX files can hold, for errors and help.
 inline constexpr std::string_view kEncodings =
     "f32, f16, bf16, f64; 2, 4 and 8 bits per block, channel or tensor; codebooks of 2 to 256 centroids";

@@ -143,6 +143,4 @@ void write(const Model& model, const std::filesystem::path& path, const WriteOpt
   folder.commit();
 }
 
-void check(const Model& model, const WriteOptions& /*options*/) { (void)lower(model); }
-
 }  // namespace terse::safetensors

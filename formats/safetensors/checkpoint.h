@@ -16,15 +16,12 @@ inline constexpr std::string_view kEncodings =
 /// Errors: as of read_weights, unpack and architectures::build, with the folder's name.
 Model open(const std::filesystem::path& path, const OpenOptions& options);
 
-/// What `write` would write, to the byte. Errors as of `check`.
+/// What `write` would write, to the byte. Error unsupported if the model has no checkpoint behind it, if a tensor of
+/// the checkpoint is no constant of the graph any more, or if a weight's encoding cannot be written.
 Layout layout(const Model& model, const std::filesystem::path& path, const WriteOptions& options);
 
 /// Writes a folder that transformers loads: weights, config.json, and what else lay beside the model's. It is complete
 /// or absent; an older one is replaced (see check_replaceable).
 void write(const Model& model, const std::filesystem::path& path, const WriteOptions& options);
-
-/// Error unsupported if the model has no checkpoint behind it, if a tensor of the checkpoint is no constant of the
-/// graph any more, or if a weight's encoding cannot be written.
-void check(const Model& model, const WriteOptions& options);
 
 }  // namespace terse::safetensors

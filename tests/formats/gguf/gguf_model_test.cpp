@@ -193,16 +193,18 @@ TEST_SUITE("formats/gguf/gguf_model") {
       changed.checkpoint = std::make_shared<const Checkpoint>(std::move(checkpoint));
       return changed;
     };
-    CHECK_THROWS_WITH_AS(gguf::check(with([](Checkpoint& c) { c.family = "electra"; }), {}),
+    CHECK_THROWS_WITH_AS(gguf::layout(with([](Checkpoint& c) { c.family = "electra"; }), "out.gguf", {}),
                          doctest::Contains("llama.cpp has no family electra"), Error);
     CHECK_THROWS_WITH_AS(
-        gguf::check(with([](Checkpoint& c) { c.config.replace(c.config.find("\"silu\""), 6, "\"gelu\""); }), {}),
+        gguf::layout(with([](Checkpoint& c) { c.config.replace(c.config.find("\"silu\""), 6, "\"gelu\""); }),
+                     "out.gguf", {}),
         doctest::Contains("hidden_act is \"gelu\", llama.cpp computes this family with \"silu\" only"), Error);
     CHECK_THROWS_WITH_AS(
-        gguf::check(with([](Checkpoint& c) { c.stored.at("model.norm.weight").standard_name = "score.weight"; }), {}),
+        gguf::layout(with([](Checkpoint& c) { c.stored.at("model.norm.weight").standard_name = "score.weight"; }),
+                     "out.gguf", {}),
         doctest::Contains("has no place for it"), Error);
     model.checkpoint = nullptr;
-    CHECK_THROWS_WITH_AS(gguf::check(model, {}), doctest::Contains("has no architecture"), Error);
+    CHECK_THROWS_WITH_AS(gguf::layout(model, "out.gguf", {}), doctest::Contains("has no architecture"), Error);
   }
 }
 

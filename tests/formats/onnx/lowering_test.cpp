@@ -232,13 +232,13 @@ TEST_SUITE("formats/onnx/lowering") {
     model.graph.value(*model.graph.find("w")).constant =
         std::make_shared<const Encoding>(Encoding{.shape = {48, 64}, .form = three_bits});
     model.graph.value(*model.graph.find("w")).display_name = "layers.0.mlp.up";
-    CHECK_THROWS_WITH_AS(onnx::check(model, {}),
+    CHECK_THROWS_WITH_AS(onnx::lower(model, {}),
                          "tensor 'layers.0.mlp.up': ONNX cannot hold the encoding int3 block 32; it can hold f32, f16, "
                          "bf16, f64; 2, 4 and 8 bits per block, channel or tensor; codebooks of 2 to 256 centroids",
                          Error);
     model.graph.value(*model.graph.find("w")).constant =
         std::make_shared<const Encoding>(Encoding{.shape = {48, 64}, .form = BlockEncoding{.type = BlockType::q5_0}});
-    CHECK_THROWS_WITH_AS(onnx::check(model, {}),
+    CHECK_THROWS_WITH_AS(onnx::lower(model, {}),
                          "tensor 'layers.0.mlp.up': ONNX cannot hold the encoding Q5_0; it can hold f32, f16, "
                          "bf16, f64; 2, 4 and 8 bits per block, channel or tensor; codebooks of 2 to 256 centroids; "
                          "cast,codes=decode (convert --dtype) makes floats of it",

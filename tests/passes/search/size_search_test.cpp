@@ -34,10 +34,7 @@ struct Search {
     return copy;
   }
 
-  Layout layout(const Model& plan) const {
-    row.check(plan, {});
-    return row.layout(plan, path, {});
-  }
+  Layout layout(const Model& plan) const { return row.layout(plan, path, {}); }
 
   FoundEncodings find(int64_t max_bytes) const { return find(SizeLimit{.max_bytes = max_bytes, .average_bits = {}}); }
 
