@@ -3,6 +3,7 @@
 
 #include "formats/architectures/encoder_decoder.h"
 #include "formats/architectures/rows.h"
+#include "formats/architectures/t5_scale.h"
 #include "formats/config.h"
 
 namespace terse::architectures {
@@ -32,12 +33,6 @@ FeedForwardConfig read_feed_forward(const JsonField& config) {
   return {FeedForwardKind::gated, activation == "gelu" ? "gelu_new" : activation};
 }
 
-/// transformers 5 writes scale_decoder_outputs; before, what was tied was scaled.
-float logits_scale(const JsonField& config, const Size& width) {
-  const bool is_scaled = config.flag_or("scale_decoder_outputs", config.flag_or("tie_word_embeddings", true));
-  return is_scaled ? static_cast<float>(1 / std::sqrt(static_cast<double>(width.value))) : 1;
-}
-
 /// Source: Raffel et al. 2019, T5, arXiv:1910.10683; Shazeer 2020, GLU variants, arXiv:2002.05202.
 Graph build_t5(const JsonField& config, Weights& weights, Head head, const OpenOptions& /*options*/) {
   const FeedForwardConfig feed_forward = read_feed_forward(config);
@@ -57,13 +52,18 @@ Graph build_t5(const JsonField& config, Weights& weights, Head head, const OpenO
       .epsilon = positive_or(config, "layer_norm_epsilon", 1e-6F),
       .activation = feed_forward.activation,
       .feed_forward = feed_forward.kind,
-      .logits_scale = logits_scale(config, width),
+      .logits_scale = t5_logits_scale(config),
       .tie = read_tie(config),
   };
   return build_encoder_decoder(traits, weights, head);
 }
 
 }  // namespace
+
+float t5_logits_scale(const JsonField& config) {
+  const bool is_scaled = config.flag_or("scale_decoder_outputs", config.flag_or("tie_word_embeddings", true));
+  return is_scaled ? static_cast<float>(1 / std::sqrt(static_cast<double>(get_size(config, "d_model")))) : 1;
+}
 
 constexpr FamilyRow kT5 = {.model_type = "t5",
                            .heads = kHeads,

@@ -12,10 +12,11 @@
 namespace terse::gguf {
 namespace {
 
-/// By name, but those with a signature in front of those of their architecture that have none.
+/// By name, but those with a signature in front of those of their architecture or model_type that have none.
 constexpr std::array kFamilies = {
-    &kBert,    &kDistilbert, &kGemma,   &kGemma2, &kGpt2, &kGranite, &kGraniteMoe, &kMixtral,  &kLlama,
-    &kMistral, &kOpenelm,    &kPhiMsft, &kPhi,    &kPhi3, &kQwen2,   &kQwen3,      &kQwen3Moe,
+    &kBert,     &kDistilbert, &kGemma,   &kGemma2,         &kGpt2,      &kGranite, &kGraniteMoe, &kMixtral,
+    &kLlama,    &kMistral,    &kOpenelm, &kPhiMsft,        &kPhi,       &kPhi3,    &kQwen2,      &kQwen3,
+    &kQwen3Moe, &kT5Gated,    &kT5,      &kT5EncoderGated, &kT5Encoder,
 };
 
 /// Families that terse builds and llama.cpp (0.5.0) does not.
@@ -82,8 +83,17 @@ std::optional<OtherName> find_name(const FamilyRow& family, std::string_view nam
   return std::nullopt;
 }
 
-const FamilyRow* find_family(std::string_view model_type) {
-  const auto* found = std::ranges::find(kFamilies, model_type, [](const FamilyRow* row) { return row->model_type; });
+bool stores(const Checkpoint& checkpoint, std::string_view standard_name) {
+  return std::ranges::any_of(checkpoint.stored,
+                             [&](const auto& entry) { return entry.second.standard_name == standard_name; });
+}
+
+const FamilyRow* find_family(const Checkpoint& checkpoint) {
+  const auto is_of = [&](const FamilyRow* row) {
+    const auto signature = find_checkpoint_name(*row, row->signature);
+    return row->model_type == checkpoint.family && (!signature || stores(checkpoint, signature->name));
+  };
+  const auto* found = std::ranges::find_if(kFamilies, is_of);
   return found == kFamilies.end() ? nullptr : *found;
 }
 
@@ -91,10 +101,11 @@ const FamilyRow* find_family(std::string_view model_type) {
 
 std::span<const FamilyRow* const> families() { return kFamilies; }
 
-const FamilyRow& get_family(std::string_view model_type) {
-  if (const FamilyRow* row = find_family(model_type)) {
+const FamilyRow& get_family(const Checkpoint& checkpoint) {
+  if (const FamilyRow* row = find_family(checkpoint)) {
     return *row;
   }
+  const std::string_view model_type = checkpoint.family;
   if (std::ranges::find(kUnknownToLlamaCpp, model_type) != kUnknownToLlamaCpp.end()) {
     throw Error(Kind::unsupported, "llama.cpp has no family {}: onnx and safetensors can hold it", model_type);
   }
@@ -135,7 +146,7 @@ std::optional<OtherName> find_second_checkpoint_name(const FamilyRow& family, st
 
 std::map<std::string, std::string> tensor_names(const Checkpoint& checkpoint) {
   std::map<std::string, std::string> names;
-  const FamilyRow* family = find_family(checkpoint.family);
+  const FamilyRow* family = find_family(checkpoint);
   if (family == nullptr) {
     return names;
   }

@@ -30,6 +30,7 @@ struct NameRow {
     key,            ///< likewise, in as many heads as keys have
     float_table,    ///< a table that llama.cpp reads as f32 only
     norm_plus_one,  ///< a checkpoint has what is added to one, GGUF the sum
+    scaled_norm,    ///< GGUF has it times FamilyRow::scale, which llama.cpp does not compute
     expert,         ///< GGUF has the matrices of all experts in one tensor, [E, out, in]
   } kind = Kind::weight;
   std::string_view second = {};  ///< what GGUF calls the lower half of the rows, where it is a module of its own
@@ -87,8 +88,8 @@ struct FamilyRow {
   /// The class that GGUF files of the family are. Checkpoints of others have parts that llama.cpp computes nothing
   /// with.
   std::string_view checkpoint_class;
-  std::string_view
-      signature;  ///< a tensor of GGUF files of this family alone, among those of one architecture; or empty
+  std::string_view signature;  ///< a tensor of this row's GGUF files alone, among those of one architecture and of one
+                               ///< model_type; or empty
   std::span<const NameRow> names;
   std::span<const KeyRow> keys;
   std::span<const FixedRow> fixed;
@@ -98,12 +99,14 @@ struct FamilyRow {
   void (*write)(const JsonField& config, const std::filesystem::path& folder, ArchitectureKeys& keys) = nullptr;
   void (*read)(const File& file, const ArchitectureKeys& keys, nlohmann::ordered_json& config) = nullptr;
   std::vector<DerivedTensor> (*derive)(const JsonField& config) = nullptr;
+  float (*scale)(const JsonField& config) = nullptr;  ///< of rows of kind scaled_norm
 };
 
 std::span<const FamilyRow* const> families();
 
-/// The row of a family; error unsupported, saying which families llama.cpp has and which targets do for others.
-const FamilyRow& get_family(std::string_view model_type);
+/// The row of a checkpoint by its family and tensors; error unsupported, saying which families llama.cpp has and which
+/// targets do for others.
+const FamilyRow& get_family(const Checkpoint& checkpoint);
 
 /// The row of a file by its architecture and tensors. Error unsupported lists those known.
 const FamilyRow& get_family(const File& file);

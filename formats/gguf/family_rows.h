@@ -23,5 +23,9 @@ extern const FamilyRow kPhiMsft;
 extern const FamilyRow kQwen2;
 extern const FamilyRow kQwen3;
 extern const FamilyRow kQwen3Moe;
+extern const FamilyRow kT5;
+extern const FamilyRow kT5Encoder;
+extern const FamilyRow kT5EncoderGated;
+extern const FamilyRow kT5Gated;
 
 }  // namespace terse::gguf

@@ -1,6 +1,7 @@
 #include "formats/gguf/gguf_model.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "formats/architectures/architecture.h"
 #include "formats/error.h"
@@ -22,23 +23,43 @@ Tensor narrowed(const Tensor& tensor, DType dtype) {
   return std::ranges::equal(to_f32(narrow).bytes(), tensor.bytes()) ? narrow : tensor;
 }
 
-/// In the model's type if the sum comes out as it was.
-Tensor without_one(const Tensor& tensor, DType dtype) {
-  const Tensor sums = tensor.aligned();
-  Tensor differences = Tensor::uninitialized(DType::f32, tensor.shape());
-  std::ranges::transform(sums.values<float>(), differences.mutable_values<float>().begin(),
-                         [](float sum) { return sum - 1; });
-  const Tensor narrow = from_f32(differences, dtype), wide = to_f32(narrow);
-  const bool is_exact =
-      std::ranges::equal(wide.values<float>(), sums.values<float>(), [](float x, float sum) { return x + 1 == sum; });
-  return is_exact ? narrow : differences;
+/// What a checkpoint has where GGUF has `change` of it: `undo` of that, in the model's type if the same comes out.
+template <typename Undo, typename Change>
+Tensor undone(const Tensor& tensor, DType dtype, const Undo& undo, const Change& change) {
+  const Tensor changed = tensor.aligned();
+  Tensor original = Tensor::uninitialized(DType::f32, tensor.shape());
+  std::ranges::transform(changed.values<float>(), original.mutable_values<float>().begin(), undo);
+  const Tensor narrow = from_f32(original, dtype), wide = to_f32(narrow);
+  const bool is_exact = std::ranges::equal(wide.values<float>(), changed.values<float>(),
+                                           [&](float x, float expected) { return change(x) == expected; });
+  return is_exact ? narrow : original;
 }
 
-Tensor unwidened(const FileTensor& tensor, const NameRow& row, DType dtype) {
-  return row.kind == NameRow::Kind::norm_plus_one ? without_one(tensor.data, dtype) : narrowed(tensor.data, dtype);
+/// How the numbers of a file become those of a checkpoint.
+struct Numbers {
+  DType dtype = DType::f32;  ///< the model's
+  float scale = 1;           ///< FamilyRow::scale
+};
+
+Tensor unwidened(const FileTensor& tensor, const NameRow& row, const Numbers& numbers) {
+  switch (row.kind) {
+    case NameRow::Kind::norm_plus_one:
+      return undone(
+          tensor.data, numbers.dtype, [](float x) { return x - 1; }, [](float x) { return x + 1; });
+    case NameRow::Kind::scaled_norm:
+      return undone(
+          tensor.data, numbers.dtype, [&](float x) { return x / numbers.scale; },
+          [&](float x) { return x * numbers.scale; });
+    default:
+      return narrowed(tensor.data, numbers.dtype);
+  }
 }
 
 bool is_widened(const FileTensor& tensor, const NameRow& row) {
+  const bool is_changed = row.kind == NameRow::Kind::norm_plus_one || row.kind == NameRow::Kind::scaled_norm;
+  if (is_changed && tensor.type != BlockType::f32) {
+    throw Error(Kind::unsupported, "tensor {}: type {}, expected f32", tensor.name, terse::row(tensor.type).name);
+  }
   return tensor.type == BlockType::f32 && (tensor.shape.size() < 2 || row.kind == NameRow::Kind::float_table);
 }
 
@@ -88,8 +109,14 @@ void add_experts(const FileTensor& tensor, const std::string& name, NamedTensors
   }
 }
 
+Numbers numbers_of(const FamilyRow& family, const std::string& config) {
+  const nlohmann::json document = parse_json(config);
+  return {.dtype = safetensors::find_dtype_of_config(config).value_or(DType::f32),
+          .scale = family.scale == nullptr ? 1 : family.scale(JsonField(document, ""))};
+}
+
 /// Under the names of folders. Matrices have their logical shape in GGUF, whatever a folder's files have.
-NamedTensors name_tensors(const File& file, const FamilyRow& family, DType dtype) {
+NamedTensors name_tensors(const File& file, const FamilyRow& family, const Numbers& form) {
   NamedTensors named{.files = file.files, .file_bytes = file.file_bytes};
   for (const FileTensor& tensor : file.tensors) {
     if (tensor.name == kRotaryFactors || tensor.name == kLongFactors || tensor.name == kShortFactors ||
@@ -109,7 +136,7 @@ NamedTensors name_tensors(const File& file, const FamilyRow& family, DType dtype
       continue;
     }
     const bool is_wide = is_widened(tensor, *other->row);
-    const Tensor numbers = is_wide ? unwidened(tensor, *other->row, dtype) : tensor.data;
+    const Tensor numbers = is_wide ? unwidened(tensor, *other->row, form) : tensor.data;
     if (tensor.shape.size() < 2) {
       named.tensors.emplace(other->name, numbers);
     } else {
@@ -155,8 +182,7 @@ Model open(const std::filesystem::path& path, const OpenOptions& options) {
   return with_context(path.string(), [&] {
     const FamilyRow& family = get_family(file);
     const std::string config = make_config(file, family);
-    const DType dtype = safetensors::find_dtype_of_config(config).value_or(DType::f32);
-    Model model = architectures::build({}, config, name_tensors(file, family, dtype), options);
+    Model model = architectures::build({}, config, name_tensors(file, family, numbers_of(family, config)), options);
     assign_roles(model.graph);
     model.metadata = take_notes(file.metadata);
     Checkpoint checkpoint = *model.checkpoint;

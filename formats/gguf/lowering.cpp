@@ -67,11 +67,13 @@ void stream_as_floats(const Encoding& encoding, Sink& sink) {
   }
 }
 
-void stream_plus_one(const Encoding& encoding, Sink& sink) {
+/// `change`: of one number.
+template <typename Change>
+void stream_changed(const Encoding& encoding, Sink& sink, const Change& change) {
   const Tensor numbers = decode(encoding);
-  std::vector<float> sums(static_cast<size_t>(numbers.count()));
-  std::ranges::transform(numbers.values<float>(), sums.begin(), [](float x) { return x + 1; });
-  sink.write(std::as_bytes(std::span(sums)));
+  std::vector<float> changed(static_cast<size_t>(numbers.count()));
+  std::ranges::transform(numbers.values<float>(), changed.begin(), change);
+  sink.write(std::as_bytes(std::span(changed)));
 }
 
 void stream_weight(const EncodingPtr& encoding, Sink& sink) {
@@ -98,6 +100,7 @@ void stream_rows(const EncodingPtr& encoding, int64_t first, int64_t rows, Sink&
       blocks.blocks()->blocks.bytes().subspan(static_cast<size_t>(first * stride), static_cast<size_t>(rows * stride)));
 }
 
+using WeightStream = std::function<void(const EncodingPtr&, Sink&)>;
 using Stack = std::map<int64_t, ValueId>;  ///< by the expert's number
 
 class Lowering {
@@ -208,11 +211,10 @@ class Lowering {
 
   OutputTensor store(const OtherName& name, const EncodingPtr& encoding, bool is_in_order) const {
     OutputTensor tensor{.name = name.name, .type = BlockType::f32, .shape = encoding->shape, .write = {}};
-    std::function<void(const EncodingPtr&, Sink&)> stream = stream_weight;
+    WeightStream stream = stream_weight;
     if (encoding->shape.size() < 2 || name.row->kind == NameRow::Kind::float_table) {
       check_floats(*encoding);
-      const auto as_floats = name.row->kind == NameRow::Kind::norm_plus_one ? stream_plus_one : stream_as_floats;
-      stream = [as_floats](const EncodingPtr& weight, Sink& sink) { as_floats(*weight, sink); };
+      stream = floats_stream(name.row->kind);
     } else {
       tensor.type = get_type(*encoding);
     }
@@ -221,6 +223,20 @@ class Lowering {
       stream(heads == 0 ? encoding : reorder_rows(encoding, heads, RowOrder::neighbours), sink);
     };
     return tensor;
+  }
+
+  WeightStream floats_stream(NameRow::Kind kind) const {
+    switch (kind) {
+      case NameRow::Kind::norm_plus_one:
+        return
+            [](const EncodingPtr& weight, Sink& sink) { stream_changed(*weight, sink, [](float x) { return x + 1; }); };
+      case NameRow::Kind::scaled_norm:
+        return [scale = family_.scale(JsonField(document_, ""))](const EncodingPtr& weight, Sink& sink) {
+          stream_changed(*weight, sink, [=](float x) { return x * scale; });
+        };
+      default:
+        return [](const EncodingPtr& weight, Sink& sink) { stream_as_floats(*weight, sink); };
+    }
   }
 
   static void check_floats(const Encoding& encoding) {
@@ -299,7 +315,7 @@ class Lowering {
 
 LoweredFile lower(const Model& model) {
   std::vector<ValueId> weights = find_checkpoint_weights(model);
-  return Lowering(model, get_family(model.checkpoint->family)).lower(std::move(weights));
+  return Lowering(model, get_family(*model.checkpoint)).lower(std::move(weights));
 }
 
 }  // namespace terse::gguf

@@ -128,10 +128,15 @@ def build(name):
     torch.manual_seed(sum(name.encode()))
     config = getattr(transformers, family.config)(vocab_size=VOCABULARY, **special_tokens(family), **family.settings)
     model = getattr(transformers, family.model)._from_config(config, **family.loading).eval()
-    if not family.settings.get("tie_word_embeddings", True):
-        model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.clone())  # transformers ties T5's whatever its configuration says
+    untie(model, family)
     randomise(model, family.norm_centre)
     return model
+
+
+def untie(model, family):
+    """transformers ties T5's head whatever its configuration says."""
+    if not family.settings.get("tie_word_embeddings", True):
+        model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.clone())
 
 
 def special_tokens(family):
@@ -147,11 +152,16 @@ def randomise(model, norm_centre):
         noise = torch.randn(weight.shape)
         if weight.dim() > 1:
             fan_in = 1 if is_table(model, weight) else weight.shape[0 if is_conv1d(model, name) else -1]
-            weight.copy_(noise * (0.3 if fan_in == 1 else fan_in**-0.5))
+            weight.copy_(noise * (0.3 if fan_in == 1 else fan_in**-0.5) * share_of_scores(model, name))
         elif name.endswith("weight"):
             weight.copy_(norm_centre + 0.2 * noise)
         else:
             weight.copy_(0.1 * noise)
+
+
+def share_of_scores(model, name):
+    """T5's scores have no scale: it is in the weights of its queries."""
+    return model.config.d_kv**-0.5 if name.endswith("Attention.q.weight") else 1
 
 
 def is_table(model, weight):

@@ -121,13 +121,11 @@ def gguf_rows(case):
 def prove_gguf(case):
     for name in gguf_rows(case):
         made = gguf_models.make(name, case.work / "gguf")
-        run = llama_cpp.embeddings if made.row.encoder else llama_cpp.logits
         terse("convert", made.folder, "-o", case.work / "f32.gguf")
-        hold("f32 GGUF", relative_error(run(case.work / "f32.gguf", made.ids), made.expected), 1e-3)
+        hold("f32 GGUF", relative_error(llama_cpp.outputs(case.work / "f32.gguf", made), made.expected), 1e-3)
         small = compress(made.folder, case.work / "int4.gguf", "int4")
-        feed = {"input_ids": made.ids, "attention_mask": np.ones_like(made.ids), "token_type_ids": np.zeros_like(made.ids)}
-        ours = run_folder(small, {n: feed[n] for n in made.row.family.inputs}, case.work / "gguf-run")
-        hold("int4 GGUF", relative_error(run(small, made.ids), ours[made.row.family.outputs[0]]), 5e-2)
+        ours = run_folder(small, made.feed(), case.work / "gguf-run")
+        hold("int4 GGUF", relative_error(llama_cpp.outputs(small, made), ours[made.row.family.outputs[0]]), 5e-2)
         return "f32, int4"
     return NOTHING
 

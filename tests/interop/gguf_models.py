@@ -12,7 +12,7 @@ import numpy as np
 import tokenizer_zoo as zoo
 import torch
 import transformers
-from families import BERT_LIKE, ENCODER, FAMILIES, LLAMA_LIKE, Family
+from families import BERT_LIKE, ENCODER, ENCODER_DECODER, FAMILIES, LLAMA_LIKE, T5_LIKE, Family
 
 HIDDEN = ("last_hidden_state",)
 
@@ -29,6 +29,10 @@ class Model:
     @property
     def encoder(self):
         return self.family.outputs == HIDDEN
+
+    @property
+    def encoder_decoder(self):
+        return self.family.inputs == ENCODER_DECODER
 
 
 def llama(**settings):
@@ -47,6 +51,9 @@ DISTILBERT = Family("DistilBertConfig", "DistilBertModel", dict(dim=64, hidden_d
 GPT2 = dataclasses.replace(FAMILIES["gpt2"], settings=FAMILIES["gpt2"].settings | dict(n_ctx=64))  # as old files say it; the converter wants it
 LINEAR = dict(rope_parameters=dict(rope_type="linear", rope_theta=1e4, factor=4.0))
 WIDE = LLAMA_LIKE | dict(hidden_size=256, head_dim=64, intermediate_size=512, tie_word_embeddings=True)
+# A width whose root is no power of 2: the first version's decoder is scaled by it.
+T5 = dataclasses.replace(FAMILIES["t5"], settings=T5_LIKE | dict(d_model=96, num_layers=3, num_decoder_layers=2))
+T5_ENCODER = Family("T5Config", "T5EncoderModel", T5_LIKE | dict(feed_forward_proj="gated-gelu", is_encoder_decoder=False), outputs=HIDDEN)
 QWEN3_MOE = dict(head_dim=32, moe_intermediate_size=96, num_experts=6, num_experts_per_tok=3, norm_topk_prob=True)
 MODELS = {
     "llama": Model(FAMILIES["llama"], "smollm", "smollm"),
@@ -70,6 +77,9 @@ MODELS = {
     "gpt2": Model(GPT2, "gpt2", "gpt-2"),
     "bert": Model(BERT, "bert", "bert-bge"),
     "distilbert": Model(DISTILBERT, "bert", "bert-bge"),
+    "t5": Model(T5, "t5", "default"),
+    "t5-gated": Model(FAMILIES["t5-gated"], "t5", "default"),
+    "t5-encoder": Model(T5_ENCODER, "t5", "default"),
     "wide-experts": Model(Family("MixtralConfig", "MixtralForCausalLM", WIDE | dict(num_local_experts=4, num_experts_per_tok=2)), "smollm", "smollm"),
     "wide": Model(llama(**WIDE), "smollm", "smollm"),
 }  # fmt: skip
@@ -84,6 +94,12 @@ class Made:
     half: pathlib.Path
     ids: np.ndarray
     expected: np.ndarray
+    decoder_ids: np.ndarray | None = None
+
+    def feed(self):
+        """Arrays by the names of the graph's inputs."""
+        values = {"input_ids": self.ids, "attention_mask": np.ones_like(self.ids), "token_type_ids": np.zeros_like(self.ids), "decoder_input_ids": self.decoder_ids}
+        return {name: values[name] for name in self.row.family.inputs}
 
 
 def make(name, folder):
@@ -91,13 +107,16 @@ def make(name, folder):
     row = MODELS[name]
     size = write_tokenizer(row.tokenizer, folder) + row.spare
     model = build(name, row.family, size)
-    ids = np.random.default_rng(4).integers(5, size, (3, 13))
-    expected = run_pytorch(model, row, ids)
+    random = np.random.default_rng(4)
+    made = Made(row, folder, folder / "half", random.integers(5, size, (3, 13)), None)
+    if row.encoder_decoder:
+        made.decoder_ids = random.integers(5, size, (3, 9))
+    made.expected = run_pytorch(model, made)
     model.save_pretrained(folder)
-    model.half().save_pretrained(folder / "half")
+    model.half().save_pretrained(made.half)
     for file in folder.glob("tokenizer*"):
-        shutil.copy(file, folder / "half")
-    return Made(row, folder, folder / "half", ids, expected)
+        shutil.copy(file, made.half)
+    return made
 
 
 def build(name, family, vocabulary):
@@ -105,13 +124,15 @@ def build(name, family, vocabulary):
     config = getattr(transformers, family.config)(vocab_size=vocabulary, **families.special_tokens(family), **family.settings)
     model = getattr(transformers, family.model)
     built = (model(config, **family.loading) if family.outputs == HIDDEN else model._from_config(config, **family.loading)).eval()
+    families.untie(built, family)
     families.randomise(built, family.norm_centre)
     return built
 
 
 @torch.no_grad()
-def run_pytorch(model, row, ids):
-    return model(input_ids=torch.from_numpy(ids), attention_mask=torch.ones(ids.shape, dtype=torch.int64))[row.family.outputs[0]].float().numpy()
+def run_pytorch(model, made):
+    feed = {name: torch.from_numpy(values) for name, values in made.feed().items() if name != "token_type_ids"}
+    return model(**feed)[made.row.family.outputs[0]].float().numpy()
 
 
 SENTENCEPIECE = {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "add_bos_token": True, "add_eos_token": False}

@@ -15,9 +15,21 @@ import numpy as np
 HERE = pathlib.Path(__file__).resolve().parent
 
 
+def outputs(path, made):
+    """What a file of one of gguf_models computes with the ids that the model was made with."""
+    if made.row.encoder:
+        return embeddings(path, made.ids)
+    return logits(path, made.ids) if made.decoder_ids is None else answers(path, made.ids, made.decoder_ids)
+
+
 def logits(model, ids):
     """[rows, tokens, vocabulary] of rows of token ids, each a sequence of its own."""
     return np.stack(in_child("logits", model, ids=np.asarray(ids).tolist()))
+
+
+def answers(model, ids, decoder_ids):
+    """[rows, decoder tokens, vocabulary] of an encoder-decoder."""
+    return np.stack(in_child("answers", model, ids=np.asarray(ids).tolist(), decoder_ids=np.asarray(decoder_ids).tolist()))
 
 
 def embeddings(model, ids, pooling="none"):

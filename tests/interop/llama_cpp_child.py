@@ -77,18 +77,28 @@ class Model:
         return context
 
 
-def decode(api, context, ids):
-    """Runs one sequence, each of whose tokens gives its output."""
-    memory = api.llama_get_memory(context)
-    if memory:
-        api.llama_memory_clear(memory, True)
+def make_batch(api, ids):
+    """One sequence, each of whose tokens gives its output."""
     batch = api.llama_batch_init(len(ids), 0, 1)
     batch.n_tokens = len(ids)
     for i, token in enumerate(ids):
         batch.token[i], batch.pos[i], batch.n_seq_id[i], batch.seq_id[i][0], batch.logits[i] = token, i, 1, 0, 1
-    status = api.llama_decode(context, batch)
+    return batch
+
+
+def decode(api, context, ids):
+    memory = api.llama_get_memory(context)
+    if memory:
+        api.llama_memory_clear(memory, True)
+    status = api.llama_decode(context, make_batch(api, ids))
     if status != 0:
         sys.exit(f"llama_decode gives {status}")
+
+
+def encode(api, context, ids):
+    status = api.llama_encode(context, make_batch(api, ids))
+    if status != 0:
+        sys.exit(f"llama_encode gives {status}")
 
 
 def numbers(pointer, *shape):
@@ -104,12 +114,24 @@ def logits(api, request):
         yield numbers(api.llama_get_logits(context), len(ids), width)
 
 
+def answers(api, request):
+    """Of an encoder-decoder, whose decoder sees what the encoder made of `ids`."""
+    model = Model(api, request["model"])
+    width = api.llama_vocab_n_tokens(model.vocabulary)
+    context = model.context(max(map(len, request["ids"] + request["decoder_ids"])))
+    for ids, decoder_ids in zip(request["ids"], request["decoder_ids"]):
+        encode(api, context, ids)
+        decode(api, context, decoder_ids)
+        yield numbers(api.llama_get_logits(context), len(decoder_ids), width)
+
+
 def embeddings(api, request):
     model = Model(api, request["model"])
     width = api.llama_model_n_embd(model.model)
     context = model.context(max(map(len, request["ids"])), embeddings=True, pooling_type=POOLING[request["pooling"]])
+    run = encode if api.llama_model_has_encoder(model.model) else decode
     for ids in request["ids"]:
-        decode(api, context, ids)
+        run(api, context, ids)
         if request["pooling"] == "none":
             yield numbers(api.llama_get_embeddings(context), len(ids), width)
         else:
@@ -125,7 +147,7 @@ def tokenize(api, request):
         yield np.array(room[:count], np.int64)
 
 
-TASKS = {"logits": logits, "embeddings": embeddings, "tokenize": tokenize}
+TASKS = {"logits": logits, "answers": answers, "embeddings": embeddings, "tokenize": tokenize}
 
 
 def main(out):

@@ -11,7 +11,7 @@ from runtimes import relative_error
 def test_outputs_are_pytorchs(name, tmp_path):
     model = gguf_models.make(name, tmp_path / name)
     path = llama_cpp.convert(model.folder, tmp_path / "theirs.gguf", "f32", model.row.pre)
-    found = (llama_cpp.embeddings if model.row.encoder else llama_cpp.logits)(path, model.ids)
+    found = llama_cpp.outputs(path, model)
     assert relative_error(found, model.expected) <= 1e-3
     if model.row.encoder:
         assert relative_error(llama_cpp.embeddings(path, model.ids, "mean"), found.mean(1)) <= 1e-6
