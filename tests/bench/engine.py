@@ -1,25 +1,29 @@
 """The calibrated engine's figures in one table: target, peer, ours and their ratio, as Markdown.
 
-    python engine.py OUT.md [--checkpoint FOLDER] [--wide FOLDER] [--models FOLDER] [--encoder FOLDER] [--tools FOLDER]
-                     [--calibration TEXT] [--evaluation TEXT] [--only GROUP]... [--windows N] [--eval-windows N] [--keep FOLDER]
+    python engine.py OUT.md [--checkpoint FOLDER] [--wide FOLDER] [--models FOLDER] [--encoder FOLDER] [--tools FOLDER] [--peers PYTHON]
+                     [--calibration TEXT] [--evaluation TEXT] [--scratch FOLDER] [--only GROUP]... [--windows N] [--eval-windows N] [--keep FOLDER]
 
 Groups, each left out with a word where what it needs is not given:
   gguf        block types against llama-quantize's files of the same types with llama-imatrix's matrix      --checkpoint --tools
   k-quants    llama.cpp's mixes of K-quants likewise, on a model whose rows are whole super-blocks           --wide --tools
-  max-size    the types that --max-size finds against llama.cpp's mixes of the same size                     --checkpoint --tools
-  statistics  seconds and peak memory of calibrating against llama-imatrix                                   --checkpoint --tools
-  pruning     perplexity against SparseGPT and Wanda; masks and codes solved together                        --checkpoint
-  cluster     shared values with and without calibration                                                     --checkpoint
+  max-size    the types that --max-size finds against llama.cpp's files of the same size                     --checkpoint --tools
   onnx        4 bits against onnxruntime's quantizer                                                         --models --checkpoint
   minilm      the same on an encoder                                                                         --models --encoder
+  pruning     perplexity against SparseGPT and Wanda; masks and codes solved together                        --checkpoint
+  cluster     shared values with and without calibration                                                     --checkpoint
+  statistics  seconds of measuring inputs against llama-imatrix                                              --checkpoint --tools
+  calibrated  seconds a calibration token against llm-compressor's GPTQ; peak memory; threads                --checkpoint --peers
+  large       peak memory on a Llama of 7B's shape                                                           --scratch
 
-A ratio is ours over the peer's, smaller is better, and a target is the largest ratio that is wanted. Both sides are measured in this run, by the same judge on
-the same data, calibrated on the same windows of 512 tokens. --checkpoint and --wide are folders of decoders, --encoder that of MiniLM, --models what
-tests/interop/real_models.py made; --tools has llama-quantize, llama-imatrix and llama-perplexity. --keep: a folder for all files, where those of an earlier run are used again.
+A ratio is ours over the peer's, smaller is better. Both sides are measured by the same judge on the same data, calibrated on the same windows of 512 tokens;
+speeds in the same run. --checkpoint and --wide are folders of decoders, --encoder that of MiniLM, --models what tests/interop/real_models.py made; --tools has
+llama-quantize, llama-imatrix and llama-perplexity, --peers is a Python that imports llmcompressor. --keep: a folder for all files and for what peers reach
+in accuracy, where those of an earlier run are used again.
 """
 
 import argparse
 import contextlib
+import json
 import pathlib
 import tempfile
 import time
@@ -27,9 +31,11 @@ import time
 import engine_gguf
 import engine_onnx
 import engine_pruning
+import engine_speed
 from figures import Skipped
 
-HEAD = "| figure | peer | peer's | terse | ratio | target | |\n| --- | --- | --- | --- | --- | --- | --- |"
+HEAD = "| figure | peer | peer's | terse | ratio | target: at most | |\n| --- | --- | --- | --- | --- | --- | --- |"
+FOLDERS = ("checkpoint", "wide", "models", "encoder", "tools", "peers", "calibration", "evaluation", "scratch", "keep")
 
 
 class Context:
@@ -48,25 +54,35 @@ class Context:
             make(path)
         return path
 
+    def remembered(self, name, measure):
+        """What a peer reaches: what `measure()` gave, here or in an earlier run on as many windows."""
+        name, file = f"{name}, {self.options.windows} + {self.options.eval_windows} windows", self.path("peers.json")
+        found = json.loads(file.read_text()) if file.exists() else {}
+        if name not in found:
+            found[name] = measure()
+            file.write_text(json.dumps(found, indent=1))
+        return found[name]
+
     def calibrated(self, windows=None):
         """Arguments that calibrate terse on the windows that peers see too."""
         return ["--data", self.options.calibration, "--samples", windows or self.options.windows, "--seq-len", 512]
 
 
 GROUPS = {
-    "gguf": engine_gguf.block_types, "k-quants": engine_gguf.k_quants, "max-size": engine_gguf.sizes, "statistics": engine_gguf.statistics,
-    "pruning": engine_pruning.pruning, "cluster": engine_pruning.clusters, "onnx": engine_onnx.language_model, "minilm": engine_onnx.encoder,
+    "gguf": engine_gguf.block_types, "k-quants": engine_gguf.k_quants, "max-size": engine_gguf.sizes, "onnx": engine_onnx.language_model,
+    "minilm": engine_onnx.encoder, "pruning": engine_pruning.pruning, "cluster": engine_pruning.clusters, "statistics": engine_speed.statistics,
+    "calibrated": engine_speed.calibrated, "large": engine_speed.large,
 }  # fmt: skip
 
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=pathlib.Path)
-    for name in ("checkpoint", "wide", "models", "encoder", "tools", "calibration", "evaluation", "keep"):
+    for name in FOLDERS:
         parser.add_argument(f"--{name}", type=pathlib.Path)
-    parser.add_argument("--only", action="append")
-    parser.add_argument("--windows", type=int, default=40)
-    parser.add_argument("--eval-windows", type=int, default=16)
+    parser.add_argument("--only", action="append", choices=GROUPS)
+    parser.add_argument("--windows", type=int, default=100)
+    parser.add_argument("--eval-windows", type=int, default=40)
     return parser.parse_args()
 
 

@@ -44,10 +44,11 @@ def pruning(context):
         ours = judge.perplexity(judge.compress(judge.checkpoint, context.path("ours"), f"prune,{option}", zeros=49.9))
         for method in ("sparsegpt", "wanda"):
             folder = context.once(
-                f"{method}-{pattern.replace(':', 'of')}",
-                lambda out: prune_as_published(judge.checkpoint, method, pattern, options.calibration, out, options.windows),
+                f"{method}-{pattern.replace(':', 'of')}-{options.windows}",
+                lambda out, method=method: prune_as_published(judge.checkpoint, method, pattern, options.calibration, out, options.windows),
             )
-            yield Figure(f"pruned {name}: perplexity", PUBLISHED, method, judge.perplexity(folder), ours, "")
+            theirs = context.remembered(folder.name, lambda: judge.perplexity(folder))
+            yield Figure(f"pruned {name}: perplexity", ours, "", method, theirs, ratio=PUBLISHED)
     yield together(judge, context)
 
 
@@ -58,11 +59,11 @@ def together(judge, context):
     pruned = judge.compress(judge.checkpoint, context.path("pruned"), mask, zeros=50)
     # Errors are not compensated in the second step: that would fill the zeros.
     after = judge.perplexity(judge.compress(pruned, context.path("after"), codes + ",solver=weighted", zeros=50))
-    return Figure("2:4 and int4 solved together: perplexity", TOGETHER, "one after the other", after, once, "")
+    return Figure("2:4 and int4 solved together: perplexity", once, "", "one after the other", after, ratio=TOGETHER)
 
 
 def clusters(context):
     judge = Judge(context)
     plain = judge.divergence(judge.compress(judge.checkpoint, context.path("plain.onnx"), "cluster,centroids=16,group=row", data=False))
     ours = judge.divergence(judge.compress(judge.checkpoint, context.path("ours.onnx"), "cluster,centroids=16,group=row"))
-    yield Figure("cluster-16", CLUSTER, "without calibration", plain, ours, "nats")
+    yield Figure("cluster-16: KL divergence", ours, "nats", "without calibration", plain, ratio=CLUSTER)

@@ -49,14 +49,19 @@ class LlamaCpp:
 
 
 class Divergence:
-    """Mean KL divergence in nats from a model, of the tokens in each window's second half."""
+    """Mean KL divergence in nats from a model, and perplexity, of the tokens in each window's second half."""
 
     def __init__(self, llama_cpp, model, text, windows, logits):
         self.run = lambda model, *more: llama_cpp.run("llama-perplexity", model, text, windows, "--kl-divergence-base", logits, *more)
         self.run(model)
 
+    def figures(self, model):
+        """(divergence, perplexity)"""
+        printed = self.run(model, "--kl-divergence")
+        return tuple(float(re.search(f"Mean +{name} *: +(-?[0-9.]+)", printed).group(1)) for name in ("KLD", r"PPL\(Q\)"))
+
     def of(self, model):
-        return float(re.search(r"Mean +KLD: +(-?[0-9.]+)", self.run(model, "--kl-divergence")).group(1))
+        return self.figures(model)[0]
 
 
 def types(path):
