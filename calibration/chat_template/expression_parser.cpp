@@ -13,7 +13,7 @@ using Kind = Expression::Kind;
 constexpr int kMostDepth = 60;       // of brackets in brackets; the parser is ten functions deep for each
 constexpr int64_t kMostChain = 200;  // of operators, filters, items one after the other
 
-ExpressionPtr make(Kind kind, int64_t line, std::string name = "") {
+std::unique_ptr<Expression> make(Kind kind, int64_t line, std::string name = "") {
   auto node = std::make_unique<Expression>();
   node->kind = kind;
   node->line = line;
@@ -23,10 +23,7 @@ ExpressionPtr make(Kind kind, int64_t line, std::string name = "") {
 
 template <typename... Children>
 ExpressionPtr make_with(Kind kind, int64_t line, std::string name, Children... children) {
-  auto node = std::make_unique<Expression>();
-  node->kind = kind;
-  node->line = line;
-  node->name = std::move(name);
+  auto node = make(kind, line, std::move(name));
   (node->children.push_back(std::move(children)), ...);
   return node;
 }
@@ -61,9 +58,7 @@ class Parser {
     if (!tokens_.is_symbol(",")) {
       return first;
     }
-    auto node = std::make_unique<Expression>();
-    node->kind = Kind::tuple;
-    node->line = line;
+    auto node = make(Kind::tuple, line);
     node->children.push_back(std::move(first));
     while (tokens_.take_symbol(",") && !ends_tuple()) {
       node->children.push_back(conditional());
@@ -153,9 +148,7 @@ class Parser {
     if (symbol.empty()) {
       return first;
     }
-    auto node = std::make_unique<Expression>();
-    node->kind = Kind::comparison;
-    node->line = line;
+    auto node = make(Kind::comparison, line);
     node->children.push_back(std::move(first));
     for (; !symbol.empty(); symbol = take_comparison()) {
       node->operators.push_back(symbol);
@@ -179,9 +172,7 @@ class Parser {
     if (!tokens_.is_symbol("~")) {
       return first;
     }
-    auto node = std::make_unique<Expression>();
-    node->kind = Kind::concatenation;
-    node->line = line;
+    auto node = make(Kind::concatenation, line);
     node->children.push_back(std::move(first));
     while (tokens_.take_symbol("~")) {
       node->children.push_back(product());
@@ -286,9 +277,7 @@ class Parser {
   }
 
   ExpressionPtr bracketed(Kind kind, std::string_view close, int64_t line) {
-    auto node = std::make_unique<Expression>();
-    node->kind = kind;
-    node->line = line;
+    auto node = make(kind, line);
     while (!tokens_.is_symbol(close)) {
       if (!node->children.empty()) {
         tokens_.expect_symbol(",");
@@ -318,9 +307,7 @@ class Parser {
       } else if (tokens_.take_symbol("[")) {
         value = subscript(std::move(value), line);
       } else if (tokens_.is_symbol("(")) {
-        auto node = std::make_unique<Expression>();
-        node->kind = Kind::call;
-        node->line = line;
+        auto node = make(Kind::call, line);
         node->children.push_back(std::move(value));
         arguments(*node);
         value = std::move(node);
@@ -396,9 +383,7 @@ class Parser {
   }
 
   ExpressionPtr filter(ExpressionPtr value) {
-    auto node = std::make_unique<Expression>();
-    node->kind = Kind::filter;
-    node->line = tokens_.current().line;
+    auto node = make(Kind::filter, tokens_.current().line);
     node->name = tokens_.expect_name();
     node->children.push_back(std::move(value));
     if (tokens_.is_symbol("(")) {
@@ -411,9 +396,7 @@ class Parser {
   ExpressionPtr test(ExpressionPtr value) {
     const int64_t line = tokens_.take().line;
     const bool is_negated = tokens_.take_name("not");
-    auto node = std::make_unique<Expression>();
-    node->kind = Kind::test;
-    node->line = line;
+    auto node = make(Kind::test, line);
     node->name = tokens_.expect_name();
     node->children.push_back(std::move(value));
     if (tokens_.is_symbol("(")) {
@@ -422,8 +405,7 @@ class Parser {
       const Nesting nesting(*this);
       node->arguments.push_back(postfix(primary()));
     }
-    return is_negated ? make_with(Kind::logical_not, line, "", ExpressionPtr(std::move(node)))
-                      : ExpressionPtr(std::move(node));
+    return is_negated ? make_with(Kind::logical_not, line, "", std::move(node)) : ExpressionPtr(std::move(node));
   }
 
   bool starts_argument() const {
@@ -445,68 +427,7 @@ class Parser {
   int depth_ = 0;
 };
 
-std::string described(const Token& token) {
-  switch (token.kind) {
-    case Token::Kind::end:
-      return "the end of the template";
-    case Token::Kind::block_end:
-      return "'%}'";
-    case Token::Kind::print_end:
-      return "'}}'";
-    default:
-      return fmt::format("'{}'", token.text);
-  }
-}
-
 }  // namespace
-
-Token TokenStream::take() {
-  const Token& token = tokens_[at_];
-  at_ += token.kind == Token::Kind::end ? 0 : 1;
-  return token;
-}
-
-bool TokenStream::take_name(std::string_view name) {
-  const bool found = is_name(name);
-  at_ += found ? 1 : 0;
-  return found;
-}
-
-bool TokenStream::take_symbol(std::string_view symbol) {
-  const bool found = is_symbol(symbol);
-  at_ += found ? 1 : 0;
-  return found;
-}
-
-std::string TokenStream::expect_name() {
-  if (!is(Token::Kind::name)) {
-    fail("a name");
-  }
-  return take().text;
-}
-
-void TokenStream::expect_name(std::string_view name) {
-  if (!take_name(name)) {
-    fail(fmt::format("'{}'", name));
-  }
-}
-
-void TokenStream::expect_symbol(std::string_view symbol) {
-  if (!take_symbol(symbol)) {
-    fail(fmt::format("'{}'", symbol));
-  }
-}
-
-void TokenStream::expect(Token::Kind kind, std::string_view what) {
-  if (!is(kind)) {
-    fail(what);
-  }
-  take();
-}
-
-void TokenStream::fail(std::string_view expected) const {
-  throw Error(terse::Kind::input, "line {}: expected {}, found {}", current().line, expected, described(current()));
-}
 
 ExpressionPtr parse_expression(TokenStream& tokens, Commas commas) {
   Parser parser(tokens);
