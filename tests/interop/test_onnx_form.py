@@ -1,20 +1,15 @@
-"""Checkpoints become ONNX files that onnxruntime runs with PyTorch's outputs, and onnxruntime-genai generates with what transformers generates."""
-
-import json
+"""Checkpoints become ONNX files that onnxruntime runs with PyTorch's outputs."""
 
 import numpy as np
 import onnx
 import pytest
-import torch
-import transformers
 
 import families
-from runtimes import ROOT, compress, relative_error, run_onnxruntime, run_terse, session, terse
+from runtimes import compress, relative_error, run_onnxruntime, run_terse, session, terse
 
 FAMILIES = ["llama", "mistral", "gpt2", "bert", "distilbert"]
 DECODERS = ["llama", "mistral", "gpt2"]
 STYLES = ["contrib", "standard"]
-TOKENS = 12
 
 
 @pytest.fixture(scope="session")
@@ -116,42 +111,3 @@ def test_a_cache_filled_in_two_steps_gives_what_one_step_gives(checkpoints, fami
     assert set(theirs) == set(ours)
     for name in theirs:
         assert relative_error(ours[name], theirs[name]) <= 1e-5
-
-
-def generated_by_genai(folder, prompt):
-    genai = pytest.importorskip("onnxruntime_genai")
-    model = genai.Model(str(folder))
-    parameters = genai.GeneratorParams(model)
-    parameters.set_search_options(max_length=len(prompt) + TOKENS, do_sample=False)
-    generator = genai.Generator(model, parameters)
-    generator.append_tokens(np.array([prompt], np.int32))
-    while not generator.is_done():
-        generator.generate_next_token()
-    return [int(token) for token in generator.get_sequence(0)]
-
-
-def generated_by_transformers(folder, prompt):
-    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    ids = torch.tensor([prompt])
-    return model.generate(ids, attention_mask=torch.ones_like(ids), max_length=len(prompt) + TOKENS, do_sample=False)[0].tolist()
-
-
-@pytest.mark.parametrize("folder", [*DECODERS, ROOT / "testdata/lm"], ids=[*DECODERS, "testdata"])
-def test_genai_generates_transformers_tokens(checkpoints, folder, tmp_path):
-    folder = checkpoints(folder) if isinstance(folder, str) else folder
-    terse("convert", folder, "-o", tmp_path / "made" / "model.onnx", "--kv-cache")
-    prompt = [1, 17, 42, 100]
-    found, expected = generated_by_genai(tmp_path / "made", prompt), generated_by_transformers(folder, prompt)
-    shortest = min(len(found), len(expected))  # one of the two leaves out the token that ends a text
-    assert abs(len(found) - len(expected)) <= 1
-    assert found[:shortest] == expected[:shortest]
-
-
-def test_a_compressed_decoder_with_a_cache_is_measured_and_generates(tmp_path):
-    out = tmp_path / "made" / "model.onnx"
-    report = tmp_path / "report.json"
-    compress(ROOT / "testdata/lm", out, "int4", "--kv-cache", "--eval-data", ROOT / "testdata/lm/eval.npz", "--report", report)
-    assert json.loads(report.read_text())["smoke"]["run"]
-    for name in ("genai_config.json", "tokenizer.json", "tokenizer_config.json"):
-        assert (out.parent / name).exists()
-    assert len(generated_by_genai(out.parent, [1, 17, 42])) > 3
