@@ -74,11 +74,32 @@ void Gram::finish() {
     flush();
   }
   panel_ = Tensor();
+  fill_lower();
+}
+
+void Gram::fill_lower() {
   for (int64_t row = 0; row < columns_; ++row) {
     for (int64_t column = 0; column < row; ++column) {
       matrix_[static_cast<size_t>(row * columns_ + column)] = matrix_[static_cast<size_t>(column * columns_ + row)];
     }
   }
+}
+
+Gram Gram::of_upper(int64_t columns, int64_t rows, std::span<const std::span<const float>> triangles) {
+  Gram gram(columns);
+  gram.panel_ = Tensor();
+  gram.rows_ = rows;
+  for (const std::span<const float> triangle : triangles) {
+    assert(std::ssize(triangle) == columns * (columns + 1) / 2);
+    const float* from = triangle.data();
+    for (int64_t row = 0; row < columns; ++row) {
+      float* to = gram.matrix_.data() + row * columns + row;
+      std::transform(from, from + columns - row, to, to, std::plus<>());
+      from += columns - row;
+    }
+  }
+  gram.fill_lower();
+  return gram;
 }
 
 void Gram::merge(const Gram& other) {

@@ -19,6 +19,10 @@ class Gram {
   /// With Precision::bf16 the weighted rows are rounded to bf16; sums are f32.
   explicit Gram(int64_t columns, Precision precision = Precision::f32);
 
+  /// A finished one of so many rows: the sum of upper triangles [columns * (columns + 1) / 2], row by row, in their
+  /// order.
+  static Gram of_upper(int64_t columns, int64_t rows, std::span<const std::span<const float>> triangles);
+
   /// Rows [count, columns], row-major, each counted `weights[i]` times (empty: once).
   void add(std::span<const float> rows, std::span<const float> weights);
 
@@ -34,6 +38,7 @@ class Gram {
   float at(int64_t row, int64_t column) const { return matrix_[static_cast<size_t>(row * columns_ + column)]; }
 
  private:
+  void fill_lower();
   void flush();
   template <typename T>
   void add_panel(const T* panel);

@@ -195,6 +195,7 @@ class Walk::Impl {
         statistics, [&](size_t index) { return run_sample(index, barrier); },
         [&](const Rows& rows, size_t index) {
           check_finite(rows, index, barrier);
+          statistics.rows += std::ssize(rows.weights);
           tokens += static_cast<double>(rows.tokens);
           weight = std::accumulate(rows.weights.begin(), rows.weights.end(), weight);
         });
@@ -210,19 +211,20 @@ class Walk::Impl {
 
  private:
   Statistics make_statistics(int64_t columns) const {
-    const int64_t products = sums_ == Sums::products ? columns : 0;
+    const int64_t products = sums_ == Sums::squares ? 0 : columns, squares = sums_ == Sums::products ? 0 : columns;
     const Precision precision = fast_precision();
     return {.solving = Gram(products, precision),
             .held_out = Gram(products, precision),
             .solving_drift = Drift(products, precision),
             .held_out_drift = Drift(products, precision),
-            .squares = std::vector<double>(static_cast<size_t>(columns - products))};
+            .squares = std::vector<double>(static_cast<size_t>(squares))};
   }
 
   void add(const Rows& rows, bool judges, Statistics& statistics) const {
-    statistics.rows += std::ssize(rows.weights);
-    if (sums_ == Sums::squares) {
+    if (!rows.squares.empty()) {
       std::ranges::transform(statistics.squares, rows.squares, statistics.squares.begin(), std::plus<>());
+    }
+    if (sums_ == Sums::squares) {
       return;
     }
     const std::span<const float> values = rows.values.values<float>();
@@ -312,7 +314,7 @@ class Walk::Impl {
     const Stream::Arrival arrival = come_to(barrier.step, stream_, index);
     const Tensor original = is_changed_ ? run_original(index, barrier) : Tensor();
     Rows rows = wants(barrier) ? gather_rows(barrier, arrival, original, samples_[index]) : Rows();
-    if (sums_ == Sums::squares && !rows.values.empty()) {
+    if (sums_ != Sums::products && !rows.values.empty()) {
       rows.squares = column_squares(rows.values.values<float>(), rows.values.shape().back());
     }
     return rows;
@@ -355,11 +357,11 @@ class Walk::Impl {
             .squares = {}};
   }
 
-  /// The values beside this one.
-  static std::vector<Tensor> passing(const Stream::Arrival& arrival, ValueId value) {
+  /// The values beside this one, by which tokens are weighed, if they are.
+  std::vector<Tensor> passing(const Stream::Arrival& arrival, ValueId value) const {
     std::vector<Tensor> values;
     for (const ValueId id : arrival.live) {
-      if (id != value) {
+      if (id != value && sums_ != Sums::squares) {
         values.push_back(arrival.frame[static_cast<size_t>(id)]);
       }
     }

@@ -16,6 +16,7 @@ namespace terse::calibration {
 enum class Sums {
   products,  ///< X^T X, tokens weighted (token_weights.h)
   squares,   ///< of each column; tokens count alike, as in llama.cpp's importance matrices
+  both,
 };
 
 /// What the samples look like in front of some linears.
@@ -24,8 +25,8 @@ struct Statistics {
   Gram held_out;  ///< of every eighth sample: what solutions are judged by
   /// Of the same samples: how far earlier changes have moved them. Empty before any change.
   Drift solving_drift = Drift(0), held_out_drift = Drift(0);
-  std::vector<double> squares = {};  ///< with Sums::squares alone, and then the Grams are empty: of all samples
-  int64_t rows = 0;                  ///< of all samples
+  std::vector<double> squares = {};  ///< of all samples; without Sums::products the Grams are empty instead
+  int64_t rows = 0;                  ///< that samples have; not those that experts are filled up with
   /// What a report is to say of them; may be empty.
   std::string note = {};
 };

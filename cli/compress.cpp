@@ -33,7 +33,7 @@ struct CompressOptions {
   std::optional<int64_t> samples, seq_len;
   EvaluationOptions evaluation;
   int64_t seed = 0;
-  bool dry_run = false, resume = false;
+  bool dry_run = false, resume = false, full_stats = false;
 };
 
 void check_options(const CompressOptions& options) {
@@ -57,6 +57,9 @@ void check_options(const CompressOptions& options) {
   if (!options.save_stats.empty() && (options.data.empty() || options.dry_run)) {
     throw Error(Kind::usage, "--save-stats: measures the model on --data, {}",
                 options.dry_run ? "which --dry-run does not run" : "which is missing");
+  }
+  if (options.full_stats && options.save_stats.empty()) {
+    throw Error(Kind::usage, "--full-stats: says what --save-stats writes, which is missing");
   }
   if (options.seed < 0) {
     throw Error(Kind::usage, "--seed: expected 0 or more, found {}", options.seed);
@@ -126,14 +129,14 @@ struct Run {
 
 /// What is known beside the model.
 struct Knowledge {
-  calibration::Dataset data;            ///< empty without --data
-  passes::ColumnStatistics statistics;  ///< empty without --stats
-  calibration::Dataset evaluation;      ///< empty without --eval-data
+  calibration::Dataset data;           ///< empty without --data
+  passes::SavedStatistics statistics;  ///< empty without --stats
+  calibration::Dataset evaluation;     ///< empty without --eval-data
 
   const std::vector<calibration::Sample>* find_samples() const {
     return data.samples.empty() ? nullptr : &data.samples;
   }
-  const passes::ColumnStatistics* find_statistics() const { return statistics.empty() ? nullptr : &statistics; }
+  const passes::SavedStatistics* find_statistics() const { return statistics.empty() ? nullptr : &statistics; }
 };
 
 /// What is to be done, and what it was found by.
@@ -241,13 +244,26 @@ Knowledge read_knowledge(const Run& run, const Model& model) {
   return known;
 }
 
+std::optional<StatisticsUsed> statistics_used(const Run& run, const Knowledge& known) {
+  const passes::SavedStatistics* statistics = known.find_statistics();
+  if (statistics == nullptr) {
+    return std::nullopt;
+  }
+  return StatisticsUsed{.files = run.options.stats,
+                        .weights = std::ssize(*statistics),
+                        .with_products = std::ranges::count_if(
+                            *statistics, [](const auto& entry) { return entry.second.products.has_value(); })};
+}
+
 Compression do_all(const Run& run, const Work& work, const Model& original, const Plan& plan, const Knowledge& known) {
   std::optional<passes::SolvedJournal> journal = open_journal(run, work.pipeline, original, known);
   passes::SolvedJournal* kept = journal ? &*journal : nullptr;
   JournalKeeper keeper(kept);
   auto model = std::make_unique<Model>(copy_of(original));
   if (!run.options.save_stats.empty()) {
-    save_statistics(original, known.data, run.options.data, run.options.save_stats, run.progress, run.phases);
+    const auto sums = run.options.full_stats ? calibration::Sums::both : calibration::Sums::squares;
+    save_statistics(original, known.data, {.path = run.options.save_stats, .data = run.options.data, .sums = sums},
+                    run.progress, run.phases);
   }
   Compression result{.pipeline = to_string(work.pipeline),
                      .seed = run.options.seed,
@@ -256,6 +272,7 @@ Compression do_all(const Run& run, const Work& work, const Model& original, cons
                      .files = plan.layout.files,
                      .found = work.found,
                      .resumed = journal ? journal->count() : 0,
+                     .statistics = statistics_used(run, known),
                      .passes = keeper.run([&] { return run_passes(run, work.pipeline, *model, known, kept); }),
                      .smoke = {},
                      .evaluation = {},
@@ -310,9 +327,11 @@ const FormatRow& check_paths(const CompressOptions& options, const Context& cont
 
 /// The same for a folder of ONNX models, each compressed by itself.
 ExitCode run_folder(const CompressOptions& options, const onnx::ModelFolder& folder, const Context& context) {
-  if (options.resume || !options.stats.empty() || !options.save_encodings.empty() ||
+  if (options.resume || !options.stats.empty() || !options.save_stats.empty() || !options.save_encodings.empty() ||
       !options.pipeline.encodings.empty()) {
-    throw Error(Kind::usage, "--stats, --encodings, --save-encodings, --resume: of single models, {} is a folder of {}",
+    throw Error(Kind::usage,
+                "--stats, --save-stats, --encodings, --save-encodings, --resume: of single models, {} is a folder of "
+                "{}",
                 options.model, folder.models.size());
   }
   check_not_empty(options.pipeline);
@@ -387,7 +406,8 @@ Action setup_compress(Arguments& arguments) {
   arguments.repeated("--data", "FILE", options->data, "calibration data (for calibrated solvers)");
   arguments.repeated(
       "--stats", "FILE", options->stats,
-      "instead of --data: how large inputs are, as measure or llama-imatrix writes it; several count as one run");
+      "instead of --data: how large inputs are, as measure or llama-imatrix writes it (with measure --full-stats also "
+      "how they belong together); several count as one run");
   arguments.option("--samples", "N", options->samples, "calibration samples");
   arguments.option("--seq-len", "N", options->seq_len, "tokens of a calibration window");
   arguments.option("--max-size", "SIZE", options->max_size,
@@ -404,6 +424,8 @@ Action setup_compress(Arguments& arguments) {
                  "go on where a run with --data was killed: it has left OUT.resume; without that, begin");
   arguments.option("--save-stats", "FILE", options->save_stats,
                    "write how large inputs are on --data, as --stats and llama-quantize --imatrix read it");
+  arguments.flag("--full-stats", options->full_stats,
+                 "with --save-stats: also how inputs belong together (X^T X), for solvers obs and descent");
   arguments.option("--seed", "N", options->seed, "for whatever draws random numbers; stored in OUT");
   return [options](const Context& context) {
     options->output.drop_slashes();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -110,6 +111,15 @@ std::string solvers_text(const std::vector<passes::WeightReport>& weights) {
   return text;
 }
 
+std::string statistics_text(const StatisticsUsed& used) {
+  std::string files;
+  for (const std::filesystem::path file : used.files) {
+    files += (files.empty() ? "" : ", ") + file.filename().string();
+  }
+  return fmt::format("{}: {} of {} weights", files, used.with_products > 0 ? "X^T X" : "the size of inputs",
+                     used.with_products > 0 ? used.with_products : used.weights);
+}
+
 /// "1 of 211 that passes have selected", if they have left some alone.
 std::string changed_text(const std::vector<passes::WeightReport>& weights) {
   int64_t changed = 0, left = 0;
@@ -141,6 +151,11 @@ Json make_report(const Compression& compression, const EvaluationOptions& evalua
   report["reference"] = model_json(compression.before);
   if (compression.found) {
     report["search"] = {{"measure", compression.found->measure}, {"predicted", compression.found->predicted}};
+  }
+  if (const auto& statistics = compression.statistics) {
+    report["statistics"] = {{"files", statistics->files},
+                            {"weights", statistics->weights},
+                            {"weights_with_products", statistics->with_products}};
   }
   report["smoke"] = to_json(compression.smoke);
   if (compression.evaluation) {
@@ -185,6 +200,9 @@ std::string to_text(const Compression& compression, const Phases& phases) {
   }
   if (const std::string solvers = solvers_text(compression.passes.weights); !solvers.empty()) {
     text += line("solved by", solvers);
+  }
+  if (compression.statistics) {
+    text += line("inputs known from", statistics_text(*compression.statistics));
   }
   if (compression.found) {
     text += line("predicted", predicted_text(*compression.found));

@@ -17,6 +17,13 @@
 
 namespace terse::cli {
 
+/// What --stats said of weights' inputs.
+struct StatisticsUsed {
+  std::vector<std::string> files;
+  int64_t weights = 0;        ///< of which something is known
+  int64_t with_products = 0;  ///< of which X^T X is
+};
+
 /// What a run of `compress` did, for its report and its closing table.
 struct Compression {
   std::string pipeline;  ///< canonical text
@@ -26,6 +33,7 @@ struct Compression {
   std::optional<passes::FoundEncodings> found;  ///< by --max-size
   int64_t resumed = 0;                          ///< weights that an earlier, killed run had solved
   std::string journal_failure;                  ///< why solved weights could not be kept for a later run; else empty
+  std::optional<StatisticsUsed> statistics;     ///< in place of calibration data
   passes::PipelineReport passes;
   calibration::SmokeCheck smoke;
   std::optional<calibration::Evaluation> evaluation;

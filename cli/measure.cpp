@@ -8,6 +8,7 @@
 #include "cli/tokenizer_path.h"
 #include "cli/units.h"
 #include "formats/error.h"
+#include "formats/onnx/model_folder.h"
 
 namespace terse::cli {
 namespace {
@@ -16,9 +17,19 @@ struct MeasureOptions {
   std::string model, output;
   std::vector<std::string> data;
   std::optional<int64_t> samples, seq_len;
+  bool full = false;
 };
 
+/// A file of statistics is of one model.
+void check_single(const std::string& model) {
+  if (const auto folder = onnx::find_model_folder(model)) {
+    throw Error(Kind::usage, "{}: is a folder of {} models: measure one, {}", model, folder->models.size(),
+                (folder->path / folder->models.front()).string());
+  }
+}
+
 ExitCode run(const MeasureOptions& options, const Context& context) {
+  check_single(options.model);
   check_report_path("--output", options.output, {options.model});
   context.interrupts.will_write(options.output);
   const auto tokenizer = find_tokenizer_for(options.data, options.model, context.options);
@@ -28,7 +39,9 @@ ExitCode run(const MeasureOptions& options, const Context& context) {
   const calibration::Dataset data =
       calibration::read_dataset(model, {options.data.begin(), options.data.end()},
                                 {.samples = options.samples, .seq_len = options.seq_len, .tokenizer = tokenizer});
-  const gguf::Imatrix matrix = save_statistics(model, data, options.data, options.output, progress, phases);
+  const auto sums = options.full ? calibration::Sums::both : calibration::Sums::squares;
+  const gguf::Imatrix matrix =
+      save_statistics(model, data, {.path = options.output, .data = options.data, .sums = sums}, progress, phases);
   progress.erase();
   print(fmt::format("{}  inputs of {} weights over {} samples\n", options.output, matrix.entries.size(),
                     format_count(matrix.chunk_count)));
@@ -45,6 +58,9 @@ Action setup_measure(Arguments& arguments) {
   arguments.option("-o,--output", "STATS.gguf", options->output,
                    "what compress --stats and llama-quantize --imatrix read; an older file is replaced");
   arguments.require();
+  arguments.flag("--full-stats", options->full,
+                 "also how inputs belong together (X^T X), for solvers obs and descent: a large file, of which "
+                 "llama-quantize reads the rest");
   arguments.option("--samples", "N", options->samples, "calibration samples");
   arguments.option("--seq-len", "N", options->seq_len, "tokens of a calibration window");
   return [options](const Context& context) { return run(*options, context); };

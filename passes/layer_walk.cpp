@@ -1,6 +1,7 @@
 #include "passes/layer_walk.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "calibration/measured_layers.h"
@@ -29,6 +30,55 @@ std::vector<ValueId> repeated(const Graph& graph, std::vector<ValueId> weights) 
   return weights;
 }
 
+/// What files say of one weight after the other. X^T X is made once for weights that stand together.
+class KnownInputs {
+ public:
+  explicit KnownInputs(const SavedStatistics& statistics) : statistics_(statistics) {}
+
+  /// Brings those together that have X^T X in common.
+  void sort(const Graph& graph, std::vector<ValueId>& weights) const {
+    std::map<std::string_view, size_t> first;
+    std::vector<std::pair<size_t, ValueId>> places;
+    for (size_t i = 0; i < weights.size(); ++i) {
+      const SavedInputs* known = find_saved(graph.value(weights[i]));
+      const bool shares = known != nullptr && known->products;
+      places.emplace_back(shares ? first.emplace(known->products->owner, i).first->second : i, weights[i]);
+    }
+    std::ranges::stable_sort(places, {}, &std::pair<size_t, ValueId>::first);
+    std::ranges::transform(places, weights.begin(), &std::pair<size_t, ValueId>::second);
+  }
+
+  /// Null: nothing. Valid until the next call.
+  LayerInputs* find(const Value& value) {
+    const SavedInputs* known = find_saved(value);
+    if (known == nullptr) {
+      return nullptr;
+    }
+    if (!known->products) {
+      owner_.clear();
+      inputs_.emplace(known->means);
+    } else if (known->products->owner != owner_) {
+      owner_ = known->products->owner;
+      inputs_.reset();
+      layer_.reset();
+      layer_.emplace(to_statistics(*known->products));
+      inputs_.emplace(*layer_);
+    }
+    return &*inputs_;
+  }
+
+ private:
+  const SavedInputs* find_saved(const Value& value) const {
+    const auto found = statistics_.find(value.name);
+    return found == statistics_.end() ? nullptr : &found->second;
+  }
+
+  const SavedStatistics& statistics_;
+  std::string owner_;  ///< of `layer_`
+  std::optional<calibration::Statistics> layer_;
+  std::optional<LayerInputs> inputs_;
+};
+
 constexpr double kMeasuringPart = 0.25;  // of the time of two walks: the first solves little
 
 class Visits {
@@ -36,16 +86,18 @@ class Visits {
   Visits(Graph& graph, const WeightVisitor& visit, const ProgressReport& progress)
       : graph_(graph), visit_(visit), progress_(progress) {}
 
-  /// One by one, in their order.
-  void visit_each(const std::vector<ValueId>& weights, const ColumnStatistics* statistics) {
+  /// One by one.
+  void visit_each(std::vector<ValueId> weights, const SavedStatistics& statistics) {
+    KnownInputs known(statistics);
+    known.sort(graph_, weights);
     double total = 0, done = 0;
     for (const ValueId id : weights) {
       total += numbers(*graph_.value(id).constant);
     }
     for (const ValueId id : weights) {
       const double count = numbers(*graph_.value(id).constant);
-      std::optional<LayerInputs> inputs = find_inputs(id, statistics);
-      visit(id, inputs ? &*inputs : nullptr, [&](double part) { return (done + count * part) / total; });
+      LayerInputs* inputs = known.find(graph_.value(id));
+      visit(id, inputs, [&](double part) { return (done + count * part) / total; });
       done += count;
     }
   }
@@ -87,14 +139,6 @@ class Visits {
     }
   }
 
-  std::optional<LayerInputs> find_inputs(ValueId id, const ColumnStatistics* statistics) const {
-    if (statistics == nullptr) {
-      return std::nullopt;
-    }
-    const auto found = statistics->find(graph_.value(id).name);
-    return found == statistics->end() ? std::nullopt : std::optional<LayerInputs>(found->second);
-  }
-
   /// Tells whether the weight has become another. `done`: the part of all work, by the part of this weight.
   bool visit(ValueId id, LayerInputs* inputs, const std::function<double(double)>& done) {
     Value& value = graph_.value(id);
@@ -121,7 +165,7 @@ void visit_weights(Model& model, const std::vector<ValueId>& weights, const Sour
                    const WeightVisitor& visit, const ProgressReport& progress) {
   Visits visits(model.graph, visit, progress);
   if (sources.samples == nullptr) {
-    visits.visit_each(weights, sources.statistics);
+    visits.visit_each(weights, sources.statistics == nullptr ? SavedStatistics() : *sources.statistics);
     return;
   }
   calibration::Walk walk(model, *sources.samples, weights);
@@ -138,7 +182,7 @@ void visit_weights(Model& model, const std::vector<ValueId>& weights, const Sour
       std::erase(unmeasured, id);
     }
   }
-  visits.visit_each(unmeasured, nullptr);
+  visits.visit_each(unmeasured, {});
   for (const ValueId id : others) {
     walk.replace(id, model.graph.value(id).constant);
   }

@@ -108,12 +108,18 @@ class Runner {
       throw Error(Kind::usage, "solver={} needs calibration data: --data{}", solver,
                   needs == Knowledge::columns ? ", or --stats" : "");
     }
-    if (needs == Knowledge::products) {
+    if (needs == Knowledge::products && !has_products()) {
       throw Error(Kind::usage,
-                  "solver={} needs calibration data, --data: statistics say how large each input is, not how inputs "
-                  "belong together",
+                  "solver={} needs calibration data, --data: these statistics say how large each input is, not how "
+                  "inputs belong together, as those of --full-stats do",
                   solver);
     }
+  }
+
+  bool has_products() const {
+    return options_.statistics != nullptr && std::ranges::any_of(*options_.statistics, [](const auto& entry) {
+             return entry.second.products.has_value();
+           });
   }
 
   /// Selects the weights of a call, leaves out those that the pass skips.

@@ -9,8 +9,8 @@
 
 #include "calibration/executor.h"
 #include "formats/model.h"
-#include "passes/column_statistics.h"
 #include "passes/pass.h"
+#include "passes/saved_statistics.h"
 #include "passes/solved_journal.h"
 
 namespace terse::passes {
@@ -66,7 +66,7 @@ struct PipelineOptions {
   const std::vector<calibration::Sample>* samples = nullptr;
   /// What is known of weights' inputs without samples; null: nothing. Weights that it names are solved by it, the
   /// others are rounded to the nearest. Not together with samples.
-  const ColumnStatistics* statistics = nullptr;
+  const SavedStatistics* statistics = nullptr;
   /// Where solved weights are kept for a run that goes on after this one was killed, and found if this is such a run;
   /// null: nowhere.
   SolvedJournal* journal = nullptr;

@@ -106,6 +106,10 @@ Projected project(const EncodingPtr& weight, std::span<const Projection* const> 
   if (!is_informed) {
     return task.solve(solvers().front(), inputs);
   }
+  if (solver != "auto" && get_solver(solver).needs > inputs->knowledge()) {
+    throw Error(Kind::input, "solver={} needs to know how inputs belong together, which the statistics do not say",
+                solver);
+  }
   const bool gives_way = lacks_factor(solver, *inputs);
   Projected projected =
       solver == "auto" ? solve_best(task, *inputs) : task.solve(get_solver(gives_way ? "weighted" : solver), inputs);

@@ -9,12 +9,13 @@
 #include "formats/error.h"
 #include "formats/gguf/constants.h"
 #include "formats/gguf/reader.h"
-#include "formats/gguf/writer.h"
 
 // The form of today is a GGUF file with two F32 tensors an entry; dimensions slowest first:
 //
 //   <name>.in_sum2  [matrices, columns]  sums of squares
 //   <name>.counts   [matrices, 1]        rows
+//
+// and, in terse's full ones, those of products.h.
 //
 // The old form, all numbers little endian:
 //
@@ -29,8 +30,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kSquaresSuffix = ".in_sum2";
-constexpr std::string_view kCountsSuffix = ".counts";
 constexpr float kLargestCount = 9007199254740992.0F;  // 2^53: sums of counts stay exact
 
 void check_square(double value, size_t column) {
@@ -77,28 +76,6 @@ void check_entry(const ColumnSums& entry) {
   }
 }
 
-template <typename T>
-OutputTensor float_tensor(std::string name, Shape shape, const std::vector<T>& numbers) {
-  OutputTensor tensor;
-  tensor.name = std::move(name);
-  tensor.shape = std::move(shape);
-  tensor.write = [&numbers](Sink& sink) {
-    std::vector<float> floats(numbers.size());
-    std::ranges::transform(numbers, floats.begin(), [](T number) { return static_cast<float>(number); });
-    sink.write(std::as_bytes(std::span(floats)));
-  };
-  return tensor;
-}
-
-Metadata to_metadata(const Imatrix& matrix) {
-  Metadata metadata;
-  metadata.set("general.type", std::string("imatrix"));
-  metadata.set("imatrix.datasets", MetadataArray{matrix.datasets});
-  metadata.set("imatrix.chunk_count", static_cast<uint32_t>(matrix.chunk_count));
-  metadata.set("imatrix.chunk_size", static_cast<uint32_t>(matrix.chunk_size));
-  return metadata;
-}
-
 ColumnSums make_entry(const FileTensor& squares, const FileTensor* counts) {
   if (counts == nullptr) {
     throw Error(Kind::input, "has no tensor of counts");
@@ -119,6 +96,9 @@ std::string entry_text(std::string_view name) { return fmt::format("entry '{}'",
 void read_entries(const File& file, Imatrix& result) {
   for (const FileTensor& tensor : file.tensors) {
     const std::string_view name = tensor.name;
+    if (is_of_products(name)) {
+      continue;
+    }
     const bool is_counts = name.ends_with(kCountsSuffix);
     if (!is_counts && !name.ends_with(kSquaresSuffix)) {
       throw Error(Kind::input, "tensor '{}' belongs to no importance matrix: expected names that end with {} or {}",
@@ -134,6 +114,16 @@ void read_entries(const File& file, Imatrix& result) {
       }
     });
   }
+}
+
+std::map<std::string, int64_t, std::less<>> columns_of_matrices(const Imatrix& matrix) {
+  std::map<std::string, int64_t, std::less<>> columns;
+  for (const auto& [name, entry] : matrix.entries) {
+    for (int64_t i = 0; i < entry.matrices(); ++i) {
+      columns.emplace(matrix_name(name, i, entry.matrices()), entry.columns());
+    }
+  }
+  return columns;
 }
 
 Imatrix from_gguf(const File& file) {
@@ -158,6 +148,7 @@ Imatrix from_gguf(const File& file) {
   if (result.entries.empty()) {
     throw Error(Kind::input, "holds no entries");
   }
+  result.products = read_products(file, columns_of_matrices(result));
   return result;
 }
 
@@ -233,6 +224,7 @@ void merge(Imatrix more, Imatrix& all) {
         Kind::input, "counts {}, the files before it {}: give files of one form (llama-imatrix converts between them)",
         more.form == Imatrix::Form::dat ? "chunks" : "rows", all.form == Imatrix::Form::dat ? "chunks" : "rows");
   }
+  merge_products(std::move(more.products), all.products);
   for (auto& [name, entry] : more.entries) {
     const auto [known, is_new] = all.entries.try_emplace(name);
     if (is_new) {
@@ -264,16 +256,6 @@ Imatrix read_imatrix(const fs::path& path) {
   }
   const File tensors = read(path);
   return with_context(path.string(), [&] { return from_gguf(tensors); });
-}
-
-void write_imatrix(const Imatrix& matrix, const fs::path& path) {
-  std::vector<OutputTensor> tensors;
-  for (const auto& [name, entry] : matrix.entries) {
-    tensors.push_back(
-        float_tensor(fmt::format("{}{}", name, kSquaresSuffix), {entry.matrices(), entry.columns()}, entry.squares));
-    tensors.push_back(float_tensor(fmt::format("{}{}", name, kCountsSuffix), {entry.matrices(), 1}, entry.counts));
-  }
-  write(to_metadata(matrix), tensors, path);
 }
 
 Imatrix read_imatrices(std::span<const fs::path> paths) {

@@ -9,7 +9,13 @@
 #include <string_view>
 #include <vector>
 
+#include "formats/gguf/products.h"
+
 namespace terse::gguf {
+
+// Of an entry, see imatrix.cpp.
+inline constexpr std::string_view kSquaresSuffix = ".in_sum2";
+inline constexpr std::string_view kCountsSuffix = ".counts";
 
 /// How large the inputs of one tensor's columns were, over the rows that a matrix saw. Experts that lie in one tensor
 /// are matrices of their own; the old form of the file does not say where one ends: there they are one long one.
@@ -33,6 +39,7 @@ struct Imatrix {
 
   Form form = Form::gguf;
   std::map<std::string, ColumnSums, std::less<>> entries;  ///< by the tensor's name in GGUF files
+  ProductsByMatrix products;                               ///< X^T X; empty in all files but terse's full ones
   std::vector<std::string> datasets;                       ///< what it was measured on
   int64_t chunk_count = 0, chunk_size = 0;                 ///< 0: the file does not say
 };
@@ -43,14 +50,7 @@ struct Imatrix {
 Imatrix read_imatrix(const std::filesystem::path& path);
 
 /// Reads several as if all had been measured in one run, in this order: sums and counts are added.
-/// Errors:  as above; input if two differ in form, or in the shape of an entry.
+/// Errors:  as above; input if two differ in form, in the shape of an entry, or in what has products.
 Imatrix read_imatrices(std::span<const std::filesystem::path> paths);
-
-/// The longest name of an entry that a file holds.
-inline constexpr size_t kMostEntryNameBytes = 63 - std::string_view(".in_sum2").size();
-
-/// Writes the form of today, complete or not at all: what llama-quantize reads. Sums are rounded to f32.
-/// Errors:  io; input for an entry whose name is empty or too long.
-void write_imatrix(const Imatrix& matrix, const std::filesystem::path& path);
 
 }  // namespace terse::gguf

@@ -152,21 +152,39 @@ FileLayout layout(const Metadata& metadata, std::span<const OutputTensor> tensor
   return places;
 }
 
-void write(const Metadata& metadata, std::span<const OutputTensor> tensors, const std::filesystem::path& path) {
-  const FileLayout places = layout(metadata, tensors);
-  AtomicFile file(path);
-  put_header(metadata, tensors, places, file);
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const auto& [offset, bytes] = places.tensors[i];
-    put_padding(offset - file.written_bytes(), file);
-    tensors[i].write(file);
-    if (file.written_bytes() != offset + bytes) {
-      throw Error(Kind::internal, "tensor '{}' gave {} bytes, {} were planned", tensors[i].name,
-                  file.written_bytes() - offset, bytes);
-    }
+FileWriter::FileWriter(const Metadata& metadata, std::vector<OutputTensor> tensors, const std::filesystem::path& path)
+    : tensors_(std::move(tensors)), layout_(layout(metadata, tensors_)), file_(path) {
+  put_header(metadata, tensors_, layout_, file_);
+}
+
+void FileWriter::write_next(const std::function<void(Sink&)>& write) {
+  if (next_ == tensors_.size()) {
+    throw Error(Kind::internal, "a file of {} tensors was given another one", tensors_.size());
   }
-  put_padding(places.total_bytes - file.written_bytes(), file);
-  file.commit();
+  const auto& [offset, bytes] = layout_.tensors[next_];
+  put_padding(offset - file_.written_bytes(), file_);
+  write(file_);
+  if (file_.written_bytes() != offset + bytes) {
+    throw Error(Kind::internal, "tensor '{}' gave {} bytes, {} were planned", tensors_[next_].name,
+                file_.written_bytes() - offset, bytes);
+  }
+  ++next_;
+}
+
+void FileWriter::commit() {
+  if (next_ != tensors_.size()) {
+    throw Error(Kind::internal, "a file of {} tensors was given {}", tensors_.size(), next_);
+  }
+  put_padding(layout_.total_bytes - file_.written_bytes(), file_);
+  file_.commit();
+}
+
+void write(const Metadata& metadata, std::span<const OutputTensor> tensors, const std::filesystem::path& path) {
+  FileWriter writer(metadata, {tensors.begin(), tensors.end()}, path);
+  for (const OutputTensor& tensor : tensors) {
+    writer.write_next(tensor.write);
+  }
+  writer.commit();
 }
 
 }  // namespace terse::gguf

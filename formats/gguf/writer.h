@@ -40,4 +40,21 @@ FileLayout layout(const Metadata& metadata, std::span<const OutputTensor> tensor
 /// its bytes.
 void write(const Metadata& metadata, std::span<const OutputTensor> tensors, const std::filesystem::path& path);
 
+/// The same for tensors whose bytes come one by one, in their order, when the caller has them.
+class FileWriter {
+ public:
+  /// No tensor's own `write` is called.
+  FileWriter(const Metadata& metadata, std::vector<OutputTensor> tensors, const std::filesystem::path& path);
+
+  void write_next(const std::function<void(Sink&)>& write);
+  /// After the last tensor.
+  void commit();
+
+ private:
+  std::vector<OutputTensor> tensors_;
+  FileLayout layout_;
+  AtomicFile file_;
+  size_t next_ = 0;
+};
+
 }  // namespace terse::gguf

@@ -17,7 +17,7 @@ struct PredictedCosts {
 /// What predictions may look at beside the weights.
 struct SearchKnowledge {
   const std::vector<calibration::Sample>* samples = nullptr;
-  const ColumnStatistics* statistics = nullptr;  ///< not together with samples
+  const SavedStatistics* statistics = nullptr;  ///< not together with samples
   std::function<void(std::string_view what, double done)> progress;
 };
 

@@ -15,7 +15,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
   try {
     const std::filesystem::path twice[] = {path, path};
-    for (const auto& [name, sums] : terse::gguf::read_imatrices(twice).entries) {
+    const terse::gguf::Imatrix matrix = terse::gguf::read_imatrices(twice);
+    for (const auto& [name, products] : matrix.products) {
+      for (const auto& part : products.parts) {
+        if (std::ssize(part.solving()) != terse::gguf::triangle_numbers(products.columns) || part.held_out()[0] < 0) {
+          throw terse::Error(terse::Kind::internal, "products of '{}' that cannot be", name);
+        }
+      }
+    }
+    for (const auto& [name, sums] : matrix.entries) {
       for (int64_t matrix = 0; matrix < sums.matrices(); ++matrix) {
         for (const float mean : sums.means(matrix)) {
           if (!(mean >= 0)) {

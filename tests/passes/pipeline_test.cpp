@@ -230,7 +230,7 @@ TEST_SUITE("passes/pipeline") {
     TinyModel nearest, weighted;
     std::vector<float> means(32, 0.01F);
     means[3] = 100;
-    const ColumnStatistics statistics = {{"layers.0.attn.q", means}, {"layers.0.attn.k", means}};
+    const SavedStatistics statistics = {{"layers.0.attn.q", {means, {}}}, {"layers.0.attn.k", {means, {}}}};
     const std::string_view recipe = "quantize,only=q+k";
     const EncodingPtr before = weighted.model.graph.value(weighted.q0).constant;
     run_pipeline(parse_recipe(recipe), nearest.model, {});
@@ -251,7 +251,7 @@ TEST_SUITE("passes/pipeline") {
 
   TEST_CASE("a weight whose inputs are all alike may as well be rounded to the nearest") {
     TinyModel tiny;
-    const ColumnStatistics statistics = {{"layers.0.attn.q", std::vector<float>(32, 1)}};
+    const SavedStatistics statistics = {{"layers.0.attn.q", {std::vector<float>(32, 1), {}}}};
     const auto report =
         run_pipeline(parse_recipe("quantize,only=layers.0.attn.q"), tiny.model, {.statistics = &statistics});
     CHECK(find_report(report, "layers.0.attn.q").solver == "nearest");
@@ -259,11 +259,12 @@ TEST_SUITE("passes/pipeline") {
 
   TEST_CASE("statistics are not enough for solvers that let columns make up for each other") {
     TinyModel tiny;
-    const ColumnStatistics statistics;
-    CHECK_THROWS_WITH_AS(run_pipeline(parse_recipe("quantize,solver=obs"), tiny.model, {.statistics = &statistics}),
-                         "quantize: solver=obs needs calibration data, --data: statistics say how large each input is, "
-                         "not how inputs belong together",
-                         Error);
+    const SavedStatistics statistics;
+    CHECK_THROWS_WITH_AS(
+        run_pipeline(parse_recipe("quantize,solver=obs"), tiny.model, {.statistics = &statistics}),
+        "quantize: solver=obs needs calibration data, --data: these statistics say how large each input "
+        "is, not how inputs belong together, as those of --full-stats do",
+        Error);
     CHECK_THROWS_WITH_AS(run_pipeline(parse_recipe("quantize,solver=weighted"), tiny.model, {}),
                          "quantize: solver=weighted needs calibration data: --data, or --stats", Error);
   }

@@ -1,12 +1,17 @@
 #include <doctest/doctest.h>
 
+#include <filesystem>
+#include <numeric>
 #include <random>
 
 #include "calibration/executor.h"
 #include "calibration/walk.h"
 #include "formats/architectures/op_builder.h"
+#include "passes/measured_statistics.h"
 #include "passes/pipeline.h"
+#include "passes/saved_statistics.h"
 #include "passes/selection.h"
+#include "tests/temporary_folder.h"
 
 namespace terse::passes {
 namespace {
@@ -121,6 +126,31 @@ TEST_SUITE("passes/split_experts") {
     walk.run([&](const calibration::Barrier&, const calibration::Statistics& s) { rows += s.solving.rows(); });
     CHECK(walk.barriers().size() == 2 * kExperts);
     CHECK(rows == 2 * 3 * 7 * kChosen);  // a place of a token is one expert's in front, and one's inside
+  }
+
+  TEST_CASE("statistics of a stack are measured, saved and found again matrix by matrix") {
+    const Model model = exported(Picked::gather);
+    const TemporaryFolder folder;
+    const std::vector<std::filesystem::path> path = {folder.path() / "stats.gguf"};
+    const std::vector<calibration::Sample> data = {sample(1), sample(2), sample(3)};
+    const gguf::Imatrix matrix = measure_statistics(model, data, {.sums = calibration::Sums::both}, path.front());
+    const gguf::ColumnSums& stack = matrix.entries.at("gate_up_proj");
+    CHECK(stack.matrices() == kExperts);
+    CHECK(stack.columns() == kWidth);
+    CHECK(std::accumulate(stack.counts.begin(), stack.counts.end(), int64_t{0}) == 3 * 7 * kChosen);
+    const SavedStatistics statistics = read_statistics(path, model);
+    CHECK(statistics.size() == 1 + 2 * kExperts);
+    const SavedInputs& third = statistics.at("down_proj.3");
+    const std::vector<float> expected = matrix.entries.at("down_proj").means(3);
+    REQUIRE(third.means.size() == expected.size());
+    for (size_t i = 0; i < expected.size(); ++i) {
+      CHECK(third.means[i] == doctest::Approx(expected[i]).epsilon(1e-6));
+    }
+    CHECK(third.products->columns == kInner);
+    Model small = model;
+    const PipelineReport report = run_pipeline(parse_recipe("split-experts\nquantize,block=channel,only=down"), small,
+                                               {.statistics = &statistics});
+    CHECK(std::ranges::count_if(report.weights, [](const auto& w) { return w.output_error.has_value(); }) == kExperts);
   }
 
   TEST_CASE("codes are split with their stack") {

@@ -2,10 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "formats/bytes.h"
 #include "formats/error.h"
+#include "formats/gguf/imatrix_writer.h"
 #include "formats/gguf/writer.h"
 #include "tests/temporary_folder.h"
 
@@ -121,6 +123,28 @@ bool reads(const fs::path& path) {
   }
 }
 
+Imatrix full_matrix() {
+  return {.entries = {{"k", {.squares = {1, 2}, .counts = {3}}},
+                      {"q", {.squares = {1, 2}, .counts = {3}}},
+                      {"up", {.squares = {1, 2, 3, 4}, .counts = {1, 1}}},
+                      {"wide", {.squares = {1, 2, 3}, .counts = {3}}}}};
+}
+
+/// Such a file, whose layers all have the same numbers.
+fs::path write_full(const fs::path& path, std::vector<FullImatrixWriter::Layer> layers,
+                    std::vector<float> solving = {1, 0.5F, 0.5F, 2}) {
+  std::vector<float> held_out = {4, -5, -5, 6};
+  FullImatrixWriter writer(full_matrix(), layers, path);
+  for (const auto& layer : layers) {
+    const auto numbers = static_cast<size_t>(layer.columns * layer.columns);
+    solving.resize(numbers);
+    held_out.resize(numbers);
+    writer.write_products(solving, 7, held_out, 1);
+  }
+  writer.commit(full_matrix());
+  return path;
+}
+
 TEST_SUITE("formats/gguf/imatrix") {
   TEST_CASE("what is written reads back; names that no file holds are refused") {
     const TemporaryFolder folder;
@@ -145,6 +169,73 @@ TEST_SUITE("formats/gguf/imatrix") {
     CHECK(read_imatrix(folder.path() / "longest.gguf").entries.contains(longest));
     CHECK_THROWS_AS(
         write_imatrix({.entries = {{longest + "x", matrix.entries.at("up")}}}, folder.path() / "longer.gguf"), Error);
+  }
+
+  TEST_CASE("products are read for all matrices that have them in common, and hold f32 triangles") {
+    const TemporaryFolder folder;
+    const Imatrix matrix = full_matrix();
+    const Imatrix found = read_imatrix(write_full(folder.path() / "full.gguf", {{{"q", "k"}, 2}, {{"up.0"}, 2}}));
+    REQUIRE(found.products.size() == 3);
+    const Products& key = found.products.at("k");
+    CHECK(key.owner == "q");
+    CHECK(key.columns == 2);
+    REQUIRE(key.parts.size() == 1);
+    CHECK(std::ranges::equal(key.parts[0].solving(), std::vector<float>{1, 0.5F, 2}));
+    CHECK(std::ranges::equal(key.parts[0].held_out(), std::vector<float>{4, -5, 6}));
+    CHECK(key.parts[0].solving_rows == 7);
+    CHECK(key.parts[0].held_out_rows == 1);
+    CHECK(found.products.at("up.0").owner == "up.0");
+    CHECK(found.entries.at("q").squares == matrix.entries.at("q").squares);
+  }
+
+  TEST_CASE("broken products are refused with a sentence") {
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "full.gguf";
+    const float nan = std::nanf("");
+    CHECK(message_of(write_full(path, {{{"q", "wide"}, 2}})) ==
+          "'wide': has 3 columns, and sums of products in common with 'q' for another number");
+    CHECK(message_of(write_full(path, {{{"q", "q"}, 2}})) ==
+          "'q': is there twice in metadata 'terse.products.matrices'");
+    CHECK(message_of(write_full(path, {{{"other"}, 2}})) == "'other': has sums of products, and none of squares");
+    CHECK(message_of(write_full(path, {{{"q"}, 3}})) == "'q': tensor 'q.xtx' is F32 [2,6], expected F32 [2,3]");
+    CHECK(message_of(write_full(path, {{{"q"}, 2}}, {1, 0, 0, nan})) ==
+          "'q': tensor 'q.xtx': row 1, column 1 is nan, which no sum of products is");
+    CHECK(message_of(write_full(path, {{{"q"}, 2}}, {1, INFINITY, 0, 1})) ==
+          "'q': tensor 'q.xtx': row 0, column 1 is inf, which no sum of products is");
+    CHECK(message_of(write_full(path, {{{"q"}, 2}}, {1, 0, 0, -1})) ==
+          "'q': tensor 'q.xtx': row 1, column 1 is -1, which no sum of products is");
+  }
+
+  TEST_CASE("full files that are no parts of one run are refused") {
+    const TemporaryFolder folder;
+    const fs::path both = write_full(folder.path() / "both.gguf", {{{"q", "k"}, 2}}),
+                   owned = write_full(folder.path() / "owned.gguf", {{{"k", "q"}, 2}}),
+                   one = write_full(folder.path() / "one.gguf", {{{"q"}, 2}});
+    const auto merging = [](std::vector<fs::path> paths) {
+      try {
+        return std::to_string(read_imatrices(paths).products.at("q").parts.size());
+      } catch (const Error& error) {
+        const std::string message = error.what();
+        return message.substr(paths[1].string().size());
+      }
+    };
+    CHECK(merging({both, both}) == "2");
+    CHECK(merging({both, one}) == ": has no sums of products of 'k', the files before it have: give files of one kind");
+    CHECK(merging({one, both}) ==
+          ": has sums of products of 'k', the files before it have none: give files of one kind");
+    CHECK(merging({both, owned}) ==
+          ": 'k' has sums of products of 2 columns in common with 'k', in the files before it of 2 with 'q'");
+  }
+
+  TEST_CASE("a full file that ends early is refused, wherever") {
+    const TemporaryFolder folder;
+    const std::string whole = read_text(write_full(folder.path() / "full.gguf", {{{"q", "k"}, 2}}));
+    const fs::path path = folder.path() / "cut.gguf";
+    for (size_t bytes = 0; bytes + 32 < whole.size(); ++bytes) {
+      CAPTURE(bytes);
+      write_text(path, whole.substr(0, bytes));
+      CHECK_FALSE(reads(path));
+    }
   }
 
   TEST_CASE("sums and counts of a GGUF file become means, expert by expert") {

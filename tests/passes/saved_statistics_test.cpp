@@ -1,19 +1,13 @@
-#include "passes/column_statistics.h"
+#include "passes/saved_statistics.h"
 
 #include <doctest/doctest.h>
 
-#include <cmath>
-#include <filesystem>
-
-#include "calibration/dataset.h"
-#include "calibration/parallel.h"
 #include "formats/error.h"
+#include "formats/gguf/imatrix_writer.h"
 #include "tests/passes/models.h"
 
 namespace terse::passes {
 namespace {
-
-namespace fs = std::filesystem;
 
 const std::map<std::string, std::string> kNames = {{"layers.0.attn.q", "blk.0.attn_q.weight"},
                                                    {"layers.0.mlp.up", "blk.0.ffn_up_exps.weight"},
@@ -38,7 +32,7 @@ struct ExpertModel : TinyModel {
 
 std::string message_of(const gguf::Imatrix& matrix) {
   try {
-    column_statistics(matrix, kNames, ExpertModel().model.graph);
+    saved_statistics(matrix, kNames, ExpertModel().model.graph);
   } catch (const Error& error) {
     CHECK(error.kind() == Kind::input);
     return error.what();
@@ -46,31 +40,48 @@ std::string message_of(const gguf::Imatrix& matrix) {
   return "";
 }
 
-TEST_SUITE("passes/column_statistics") {
+TEST_SUITE("passes/saved_statistics") {
   TEST_CASE("weights get the means of their own entry, experts those of their matrix") {
     ExpertModel tiny;
     const gguf::Imatrix matrix{.entries = {{"blk.0.attn_q.weight", sums(32, {2})},
                                            {"blk.0.ffn_up_exps.weight", sums(32, {1, 4})},
                                            {"blk.9.attn_q.weight", sums(7, {1})}}};
-    const ColumnStatistics statistics = column_statistics(matrix, kNames, tiny.model.graph);
+    const SavedStatistics statistics = saved_statistics(matrix, kNames, tiny.model.graph);
     REQUIRE(statistics.size() == 3);
-    CHECK(statistics.at("layers.0.attn.q")[5] == 2.5F);
-    CHECK(statistics.at("layers.0.mlp.up")[5] == 5);
-    CHECK(statistics.at("layers.1.mlp.down")[5] == 37.0F / 4);
+    CHECK(statistics.at("layers.0.attn.q").means[5] == 2.5F);
+    CHECK(statistics.at("layers.0.mlp.up").means[5] == 5);
+    CHECK(statistics.at("layers.1.mlp.down").means[5] == 37.0F / 4);
+  }
+
+  TEST_CASE("matrices of a stack get those of an entry's matrices, by the names they are split into") {
+    Graph graph;
+    add_weight(graph, "stack", make_dense(Tensor::make(DType::f32, {2, 3, 4})), {{RoleKind::up, 0}});
+    const SavedStatistics statistics =
+        saved_statistics({.entries = {{"up_exps", sums(4, {2, 1})}}}, {{"stack", "up_exps"}}, graph);
+    REQUIRE(statistics.size() == 2);
+    CHECK(statistics.at("stack.0").means == std::vector<float>{0, 0.5, 1, 1.5});
+    CHECK(statistics.at("stack.1").means == std::vector<float>{4, 5, 6, 7});
+  }
+
+  TEST_CASE("experts that share no entry are the only matrix of their own") {
+    ExpertModel tiny;
+    const SavedStatistics statistics =
+        saved_statistics({.entries = {{"own", sums(32, {1})}}}, {{"layers.1.mlp.down", "own"}}, tiny.model.graph);
+    CHECK(statistics.at("layers.1.mlp.down").means[5] == 5);
   }
 
   TEST_CASE("the old form's long entry is cut into experts") {
     ExpertModel tiny;
     const gguf::Imatrix matrix{.entries = {{"blk.0.ffn_up_exps.weight", sums(64, {2})}}};
-    const ColumnStatistics statistics = column_statistics(matrix, kNames, tiny.model.graph);
-    CHECK(statistics.at("layers.0.mlp.up")[5] == 2.5F);
-    CHECK(statistics.at("layers.1.mlp.down")[5] == 37.0F / 2);
+    const SavedStatistics statistics = saved_statistics(matrix, kNames, tiny.model.graph);
+    CHECK(statistics.at("layers.0.mlp.up").means[5] == 2.5F);
+    CHECK(statistics.at("layers.1.mlp.down").means[5] == 37.0F / 2);
   }
 
   TEST_CASE("an expert that no row has reached has no statistics") {
     ExpertModel tiny;
     const gguf::Imatrix matrix{.entries = {{"blk.0.ffn_up_exps.weight", sums(32, {3, 0})}}};
-    const ColumnStatistics statistics = column_statistics(matrix, kNames, tiny.model.graph);
+    const SavedStatistics statistics = saved_statistics(matrix, kNames, tiny.model.graph);
     CHECK(statistics.contains("layers.0.mlp.up"));
     CHECK_FALSE(statistics.contains("layers.1.mlp.down"));
   }
@@ -84,35 +95,6 @@ TEST_SUITE("passes/column_statistics") {
           "weight 'layers.1.mlp.down': has statistics of 1 experts, and is expert 1");
     CHECK(message_of({.entries = {{"blk.77.attn_q.weight", sums(32, {1})}}}) ==
           "names none of the model's weights: an entry is 'blk.77.attn_q.weight', a weight 'filter.weight'");
-  }
-
-  TEST_CASE("what is measured agrees with what llama-imatrix measures on the same text; the table is there too") {
-    const fs::path testdata = TERSE_TESTDATA;
-    const Model model = open_model(testdata / "lm");
-    const auto data = calibration::read_dataset(model, {testdata / "lm/calib.txt"},
-                                                {.samples = 4, .seq_len = 128, .tokenizer = testdata / "lm"});
-    const gguf::Imatrix found = measure_statistics(model, data.samples, {});
-    const gguf::Imatrix expected = gguf::read_imatrix(testdata / "gguf/lm_imatrix.gguf");
-    CHECK(found.chunk_count == 4);
-    CHECK(found.chunk_size == 128);
-    CHECK(found.entries.size() == expected.entries.size() + 1);
-    CHECK(found.entries.contains("token_embd.weight"));
-    for (const auto& [name, entry] : expected.entries) {
-      CAPTURE(name);
-      const gguf::ColumnSums& own = found.entries.at(name);
-      CHECK(own.counts == entry.counts);
-      double difference = 0, sum = 0;
-      for (size_t i = 0; i < entry.squares.size(); ++i) {
-        difference += std::abs(own.squares[i] - entry.squares[i]);
-        sum += entry.squares[i];
-      }
-      CHECK(difference < 0.2 * sum);  // of windows that begin elsewhere in the text
-    }
-    const calibration::ThreadLimit one(1);
-    const gguf::Imatrix alone = measure_statistics(model, data.samples, {});
-    for (const auto& [name, entry] : found.entries) {
-      CHECK(alone.entries.at(name).squares == entry.squares);
-    }
   }
 
   TEST_CASE(
