@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <vector>
 
@@ -9,6 +11,7 @@ namespace terse::calibration::ops {
 namespace {
 
 constexpr int64_t kQueriesPerTask = 128;  // whose scores against 1,000 keys stay in the second-level cache
+constexpr int64_t kSumStep = 64;          // four of the widest vectors, which sums are made of
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
 /// Queries, keys or values: [batch, heads, rows, size] or [batch, rows, heads * size], f32 or rounded to bf16.
@@ -95,10 +98,13 @@ class Mask {
   void add(int64_t b, int64_t head, int64_t query, float* scores, int64_t keys) const {
     const int64_t row = (pick(0, b) * shape_[1] + pick(1, head)) * shape_[2] + pick(2, query);
     const float* mask = values_.values<float>().data() + row * shape_[3];
-    const bool is_one_for_all = shape_[3] == 1 && keys > 1;
-    for (int64_t i = 0; i < keys; ++i) {
-      scores[i] += is_one_for_all ? mask[0] : i < shape_[3] ? mask[i] : kMinusInfinity;
+    if (shape_[3] == 1 && keys > 1) {
+      std::transform(scores, scores + keys, scores, [&](float score) { return score + mask[0]; });
+      return;
     }
+    const int64_t given = std::min(keys, shape_[3]);
+    std::transform(scores, scores + given, mask, scores, std::plus<>());
+    std::transform(scores + given, scores + keys, scores + given, [](float score) { return score + kMinusInfinity; });
   }
 
  private:
@@ -139,16 +145,19 @@ struct Attention {
     }
   }
 
-  /// From products to weights. A query that may see nothing gets zeros, not NaN.
-  void finish_row(int64_t b, int64_t head, int64_t query, float* scores, int64_t keys) const {
-    for (int64_t i = 0; i < keys; ++i) {
+  /// From products to exponentials; gives the factor that makes them weights. A query that may see nothing gets zeros,
+  /// not NaN.
+  float finish_row(int64_t b, int64_t head, int64_t query, float* scores, int64_t keys) const {
+    const int64_t seen = std::min(seen_keys(b, query), keys);
+    const int64_t counted = kept_scores == nullptr && softcap == 0 ? seen : keys;
+    for (int64_t i = 0; i < counted; ++i) {
       scores[i] *= scale;
     }
     keep(Stage::product, b, head, query, scores, keys);
     if (!mask.is_empty()) {
-      mask.add(b, head, query, scores, keys);
+      mask.add(b, head, query, scores, counted);
     }
-    std::fill(scores + std::min(seen_keys(b, query), keys), scores + keys, kMinusInfinity);
+    std::fill(scores + seen, scores + counted, kMinusInfinity);
     keep(Stage::masked, b, head, query, scores, keys);
     if (softcap > 0) {
       for (int64_t i = 0; i < keys; ++i) {
@@ -160,20 +169,35 @@ struct Attention {
       }
     }
     keep(Stage::capped, b, head, query, scores, keys);
-    softmax(scores, keys);
+    const float factor = exponentials(scores, counted, keys);
+    if (kept_scores == nullptr || kept_stage != Stage::softmax) {
+      return factor;
+    }
+    std::transform(scores, scores + keys, scores, [&](float score) { return score * factor; });
     keep(Stage::softmax, b, head, query, scores, keys);
+    return 1;
   }
 
-  static void softmax(float* scores, int64_t keys) {
-    const float largest = vector_max(scores, keys);
+  /// Of the first `counted`, zeros behind them. Vectors are filled up, so that a row's sum has the same bits however
+  /// many keys are behind it.
+  static float exponentials(float* scores, int64_t counted, int64_t keys) {
+    const float largest = counted == 0 ? kMinusInfinity : vector_max(scores, counted);
     if (largest == kMinusInfinity) {
       std::fill_n(scores, keys, 0.0F);
-      return;
+      return 1;
     }
-    const float factor = 1 / vector_exp_sum(scores, largest, scores, keys);
-    for (int64_t i = 0; i < keys; ++i) {
-      scores[i] *= factor;
-    }
+    const int64_t end = std::min(keys, (counted + kSumStep - 1) / kSumStep * kSumStep);
+    std::fill(scores + counted, scores + end, kMinusInfinity);
+    std::fill(scores + end, scores + keys, 0.0F);
+    return 1 / vector_exp_sum(scores, largest, scores, end);
+  }
+
+  /// Scores times a factor, as the product by values takes them.
+  static void put_weights(const float* scores, float factor, BFloat16* weights, int64_t keys) {
+    vector_to_bfloat16(scores, factor, weights, keys);
+  }
+  static void put_weights(const float* scores, float factor, float* weights, int64_t keys) {
+    std::transform(scores, scores + keys, weights, [&](float score) { return score * factor; });
   }
 
   /// Queries [begin, end) of one head, which are T.
@@ -193,10 +217,14 @@ struct Attention {
                              .transpose_b = true,
                              .c = rows,
                              .ldc = keys});
+    Tensor weights =
+        kDTypeOf<T> == DType::f32 ? std::move(scores) : Tensor::uninitialized(kDTypeOf<T>, {end - begin, keys});
+    T* to = weights.mutable_values<T>().data();
     for (int64_t query = begin; query < end; ++query) {
-      finish_row(b, head, query, rows + (query - begin) * keys, keys);
+      float* row = rows + (query - begin) * keys;
+      const float factor = finish_row(b, head, query, row, keys);
+      put_weights(row, factor, to + (query - begin) * keys, keys);
     }
-    const Tensor weights = from_f32(scores, kDTypeOf<T>);
     multiply(BasicProduct<T>{.m = end - begin,
                              .n = v.size,
                              .k = keys,
