@@ -17,7 +17,12 @@ Stream::Arrival Stream::kept(size_t sample) const {
 
 Stream::Arrival Stream::run(size_t sample, size_t step) const {
   Arrival arrival = kept(sample);
-  for (size_t i = next_; i < step; ++i) {
+  go_on(arrival, next_, step);
+  return arrival;
+}
+
+void Stream::go_on(Arrival& arrival, size_t from, size_t step) const {
+  for (size_t i = from; i < step; ++i) {
     if (!shared_.is_shared(i)) {
       plan_.run(plan_.steps()[i], arrival.frame);
       const auto& outputs = plan_.steps()[i].node->outputs;
@@ -26,7 +31,6 @@ Stream::Arrival Stream::run(size_t sample, size_t step) const {
   }
   std::erase_if(arrival.live,
                 [&](ValueId id) { return id == kNoValue || arrival.frame[static_cast<size_t>(id)].empty(); });
-  return arrival;
 }
 
 void Stream::arrive(size_t step) {

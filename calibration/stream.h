@@ -23,6 +23,8 @@ class Stream {
 
   /// Runs one sample from where it waits up to `step`, where `keep` is to leave it.
   Arrival run(size_t sample, size_t step) const;
+  /// Takes it on from one step to another.
+  void go_on(Arrival& arrival, size_t from, size_t step) const;
   /// The sample where it was left.
   Arrival kept(size_t sample) const;
   void keep(size_t sample, const Arrival& arrival) { kept_[sample].store(arrival.live, arrival.frame); }

@@ -71,12 +71,10 @@ Rows gather(const Tensor& value, const Tensor& original, const std::vector<Tenso
   const int64_t columns = floats.shape().back(), count = floats.count() / std::max<int64_t>(columns, 1);
   const std::vector<int64_t> tokens = find_tokens(sample, count);
   Tensor values = select_rows(floats, columns, tokens);
-  const bool finite = is_finite(values.values<float>());
   const bool has_same_rows = !original.empty() && original.shape() == value.shape();
   return {.values = std::move(values),
           .originals = has_same_rows ? select_rows(to_f32(original), columns, tokens) : Tensor(),
           .weights = token_weights(passing, count, tokens),
-          .finite = finite,
           .tokens = std::ssize(tokens),
           .squares = {}};
 }
@@ -179,14 +177,39 @@ class Walk::Impl {
     plan_.constants().replace(weight, std::move(encoding));
   }
 
+  /// Barriers from this one on that all samples can be run through without a stop: nothing is replaced between them,
+  /// and their weights are held at once.
+  std::span<const Barrier> group_from(size_t first) const {
+    size_t end = first + 1;
+    while (sums_ == Sums::squares && end < barriers_.size() &&
+           segment_end(barriers_[end].step) == barriers_[end].step) {
+      ++end;
+    }
+    return std::span(barriers_).subspan(first, end - first);
+  }
+
+  /// With Sums::squares: runs all samples through the barriers.
+  std::vector<Statistics> pass_barriers(std::span<const Barrier> group, const std::function<void(double)>& report) {
+    pass_segments(group.front().step, report);
+    std::vector<Statistics> statistics;
+    for (const Barrier& barrier : group) {
+      statistics.push_back(make_statistics(plan_.constants().find(barrier.weights.front())->columns()));
+    }
+    run_batches<std::vector<Rows>>([&](size_t index) { return run_through(index, group); },
+                                   [&](const std::vector<Rows>& sample, size_t index) {
+                                     for (size_t i = 0; i < group.size(); ++i) {
+                                       check_finite(sample[i], index, group[i]);
+                                       statistics[i].rows += std::ssize(sample[i].weights);
+                                       add(sample[i], false, statistics[i]);
+                                     }
+                                   });
+    arrive(group.back().step);
+    return statistics;
+  }
+
   /// Runs all samples up to the barrier.
   Statistics advance(const Barrier& barrier, const std::function<void(double)>& report) {
-    for (size_t end = segment_end(barrier.step); end < barrier.step; end = segment_end(barrier.step)) {
-      pass_segment(end);
-      if (report) {
-        report(done());
-      }
-    }
+    pass_segments(barrier.step, report);
     const bool is_wanted = wants(barrier);
     const int64_t columns = is_wanted ? plan_.constants().find(barrier.weights.front())->columns() : 0;
     Statistics statistics = make_statistics(columns);
@@ -254,6 +277,15 @@ class Walk::Impl {
     return last;
   }
 
+  void pass_segments(size_t last, const std::function<void(double)>& report) {
+    for (size_t end = segment_end(last); end < last; end = segment_end(last)) {
+      pass_segment(end);
+      if (report) {
+        report(done());
+      }
+    }
+  }
+
   void pass_segment(size_t end) {
     parallel_for(std::ssize(samples_), [&](int64_t i) {
       (void)come_to(end, stream_, static_cast<size_t>(i));
@@ -271,23 +303,31 @@ class Walk::Impl {
     }
   }
 
+  /// Runs samples at once, and shows what they give in their order.
+  template <typename Result>
+  void run_batches(const std::function<Result(size_t)>& run, const std::function<void(const Result&, size_t)>& see) {
+    const auto count = static_cast<int64_t>(samples_.size());
+    for (int64_t first = 0; first < count; first += kBatch) {
+      std::vector<Result> batch(static_cast<size_t>(std::min(kBatch, count - first)));
+      parallel_for(static_cast<int64_t>(batch.size()),
+                   [&](int64_t i) { batch[static_cast<size_t>(i)] = run(static_cast<size_t>(first + i)); });
+      for (size_t i = 0; i < batch.size(); ++i) {
+        see(batch[i], static_cast<size_t>(first) + i);
+      }
+    }
+  }
+
   /// Adds every eighth sample's rows to those that judge, the others' to those that are solved from, in their order.
   void add_samples(Statistics& statistics, const std::function<Rows(size_t)>& run,
                    const std::function<void(const Rows&, size_t)>& see) {
     const auto count = static_cast<int64_t>(samples_.size());
-    for (int64_t first = 0; first < count; first += kBatch) {
-      std::vector<Rows> batch(static_cast<size_t>(std::min(kBatch, count - first)));
-      parallel_for(static_cast<int64_t>(batch.size()),
-                   [&](int64_t i) { batch[static_cast<size_t>(i)] = run(static_cast<size_t>(first + i)); });
-      for (size_t i = 0; i < batch.size(); ++i) {
-        if (!batch[i].values.empty()) {
-          const auto index = static_cast<size_t>(first) + i;
-          see(batch[i], index);
-          const bool judges = count >= kHeldOut && static_cast<int64_t>(index) % kHeldOut == kHeldOut - 1;
-          add(batch[i], judges, statistics);
-        }
+    run_batches<Rows>(run, [&](const Rows& rows, size_t index) {
+      if (!rows.values.empty()) {
+        see(rows, index);
+        const bool judges = count >= kHeldOut && static_cast<int64_t>(index) % kHeldOut == kHeldOut - 1;
+        add(rows, judges, statistics);
       }
-    }
+    });
   }
 
   /// Adds what the expert would see if all tokens were routed to it, as so many rows as it lacks columns.
@@ -314,10 +354,37 @@ class Walk::Impl {
     const Stream::Arrival arrival = come_to(barrier.step, stream_, index);
     const Tensor original = is_changed_ ? run_original(index, barrier) : Tensor();
     Rows rows = wants(barrier) ? gather_rows(barrier, arrival, original, samples_[index]) : Rows();
-    if (sums_ != Sums::products && !rows.values.empty()) {
-      rows.squares = column_squares(rows.values.values<float>(), rows.values.shape().back());
+    if (!rows.values.empty()) {
+      look_at(rows);
     }
     return rows;
+  }
+
+  /// Sums its squares if they are asked for, and says whether all is finite.
+  void look_at(Rows& rows) const {
+    const std::span<const float> values = rows.values.values<float>();
+    if (sums_ != Sums::products) {
+      rows.squares = column_squares(values, rows.values.shape().back());
+    }
+    const bool has_finite_squares = !rows.squares.empty() && is_finite(rows.squares);
+    rows.finite = has_finite_squares || is_finite(values);
+  }
+
+  /// What a sample brings to each of the barriers; of its rows the squares alone.
+  std::vector<Rows> run_through(size_t index, std::span<const Barrier> group) {
+    Stream::Arrival arrival = stream_.kept(index);
+    std::vector<Rows> all;
+    size_t step = stream_.next();
+    for (const Barrier& barrier : group) {
+      stream_.go_on(arrival, step, barrier.step);
+      step = barrier.step;
+      all.push_back(gather_rows(barrier, arrival, {}, samples_[index]));
+      look_at(all.back());
+      all.back().values = {};
+    }
+    std::erase_if(arrival.live, [&](ValueId id) { return routed_.is_done_with(id, step); });
+    stream_.keep(index, arrival);
+    return all;
   }
 
   Stream::Arrival come_to(size_t step, Stream& stream, size_t index) const {
@@ -348,11 +415,9 @@ class Walk::Impl {
         weigh_rows(rows_of(plan_.read(routing->all, frame)), passing(arrival, routing->all), sample);
     CountedRows counted = RoutedRows::counted(*routing, plan_, frame, by_row);
     Tensor values = select_rows(to_f32(value), value.shape().back(), counted.rows);
-    const bool finite = is_finite(values.values<float>());
     return {.values = std::move(values),
             .originals = {},
             .weights = std::move(counted.weights),
-            .finite = finite,
             .tokens = std::ssize(by_row) - std::ranges::count(by_row, 0.0F),
             .squares = {}};
   }
@@ -402,8 +467,20 @@ void Walk::skip_statistics(const std::vector<ValueId>& weights) { impl_->skip_st
 
 void Walk::run(const std::function<void(const Barrier&, const Statistics&)>& visit,
                const std::function<void(double)>& report) {
-  for (const Barrier& barrier : barriers()) {
-    visit(barrier, impl_->advance(barrier, report));
+  for (size_t next = 0; next < barriers().size();) {
+    const std::span<const Barrier> group = impl_->group_from(next);
+    next += group.size();
+    if (group.size() == 1) {
+      visit(group.front(), impl_->advance(group.front(), report));
+      continue;
+    }
+    const std::vector<Statistics> statistics = impl_->pass_barriers(group, report);
+    for (size_t i = 0; i < group.size(); ++i) {
+      visit(group[i], statistics[i]);
+    }
+    if (report) {
+      report(impl_->done());
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <numeric>
 
 #include "calibration/dataset.h"
 #include "calibration/parallel.h"
@@ -89,11 +90,11 @@ TEST_SUITE("passes/measured_statistics") {
       CHECK(*query->output_error == *std::ranges::find_if(expected.weights, is_query)->output_error);
       CHECK(query->solver == std::ranges::find_if(expected.weights, is_query)->solver);
     }
-    const PipelineReport all = lm.run("quantize,bits=3,block=16", {.statistics = &statistics});
+    const PipelineReport all = lm.run("quantize,bits=4,block=16", {.statistics = &statistics});
     CHECK(std::ranges::count(all.weights, "descent", &WeightReport::solver) > 20);
   }
 
-  TEST_CASE("the sums of squares in a full file are those of a file without X^T X") {
+  TEST_CASE("the sums of squares in a full file are those of a file without X^T X, whose walk stops less often") {
     const Language lm;
     const gguf::Imatrix full = gguf::read_imatrix(lm.measure("full.gguf", 0, 9));
     const gguf::Imatrix plain = gguf::read_imatrix(lm.measure("plain.gguf", 0, 9, Sums::squares));
@@ -102,8 +103,13 @@ TEST_SUITE("passes/measured_statistics") {
     REQUIRE(full.entries.size() == plain.entries.size());
     for (const auto& [name, entry] : plain.entries) {
       CAPTURE(name);
-      CHECK(full.entries.at(name).squares == entry.squares);
-      CHECK(full.entries.at(name).counts == entry.counts);
+      const gguf::ColumnSums& other = full.entries.at(name);
+      CHECK(other.counts == entry.counts);
+      double difference = 0;
+      for (size_t i = 0; i < entry.squares.size(); ++i) {
+        difference += std::abs(other.squares[i] - entry.squares[i]);
+      }
+      CHECK(difference < 0.005 * std::accumulate(entry.squares.begin(), entry.squares.end(), 0.0));
     }
   }
 
@@ -137,7 +143,9 @@ TEST_SUITE("passes/measured_statistics") {
     CHECK_THROWS_AS(lm.run("quantize,solver=obs", {.statistics = &plain}), Error);
     const SavedStatistics full = read_statistics(std::vector{lm.measure("full.gguf", 0, 8)}, lm.model);
     SavedStatistics partly = full;
-    partly.begin()->second.products.reset();
+    for (auto& [name, inputs] : partly) {
+      inputs.products = name == full.rbegin()->first ? inputs.products : std::nullopt;
+    }
     CHECK_THROWS_WITH_AS(lm.run("quantize,solver=obs", {.statistics = &partly}),
                          doctest::Contains("needs to know how inputs belong together"), Error);
   }
