@@ -24,7 +24,7 @@ def statistics(context):
     options, saved = context.options, context.path("saved.gguf")
     command = ["-f", options.calibration, "-c", 512, "--chunks", options.windows, "-t", THREADS, "-nr", "-o", context.path("timed.gguf")]
     theirs = measured([options.tools / "llama-imatrix", "-m", model.file, *command])
-    ours = measured([TERSE, "measure", model.file, "-o", saved, "--force", "--quiet", "--threads", THREADS, *context.calibrated()])
+    ours = measured([TERSE, "measure", model.file, "-o", saved, "--quiet", "--threads", THREADS, *context.calibrated()])
     assert saved.stat().st_size > 0
     what = f"statistics of {options.windows} windows of 512"
     yield Figure(f"{what}: time", ours[0], "s", "llama-imatrix", theirs[0], ratio=STATISTICS)
