@@ -33,6 +33,7 @@ std::vector<MeasuringWalk::Layer> MeasuringWalk::find_layers(const std::vector<B
     weights[list].push_back(weight);
   }
   std::vector<Layer> layers;
+  layers.reserve(weights.size());
   for (auto& [list, ids] : weights) {
     layers.push_back({.uses = list, .weights = std::move(ids), .merged = {}});
   }
@@ -62,6 +63,7 @@ MeasuringWalk::MeasuringWalk(const Model& model, const std::vector<Sample>& samp
 
 std::vector<std::vector<ValueId>> MeasuringWalk::layers() const {
   std::vector<std::vector<ValueId>> list;
+  list.reserve(layers_.size());
   for (const Layer& layer : layers_) {
     list.push_back(layer.weights);
   }

@@ -20,22 +20,27 @@ struct MeasureOptions {
   bool full = false;
 };
 
-/// A file of statistics is of one model.
-void check_single(const std::string& model) {
-  if (const auto folder = onnx::find_model_folder(model)) {
-    throw Error(Kind::usage, "{}: is a folder of {} models: measure one, {}", model, folder->models.size(),
-                (folder->path / folder->models.front()).string());
+/// The model of a folder that has one: a file of statistics is of one model.
+std::string find_model(const std::string& model) {
+  const auto folder = onnx::find_model_folder(model);
+  if (!folder) {
+    return model;
   }
+  const std::string first = (folder->path / folder->models.front()).string();
+  if (folder->models.size() > 1) {
+    throw Error(Kind::usage, "{}: is a folder of {} models: measure one, {}", model, folder->models.size(), first);
+  }
+  return first;
 }
 
 ExitCode run(const MeasureOptions& options, const Context& context) {
-  check_single(options.model);
+  const std::string path = find_model(options.model);
   check_report_path("--output", options.output, {options.model});
   context.interrupts.will_write(options.output);
   const auto tokenizer = find_tokenizer_for(options.data, options.model, context.options);
   Phases phases;
   Progress progress(context.options);
-  const Model model = phases.time("read", [&] { return open_model(options.model); });
+  const Model model = phases.time("read", [&] { return open_model(path); });
   const calibration::Dataset data =
       calibration::read_dataset(model, {options.data.begin(), options.data.end()},
                                 {.samples = options.samples, .seq_len = options.seq_len, .tokenizer = tokenizer});

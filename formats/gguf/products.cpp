@@ -44,7 +44,8 @@ void check_triangle(std::span<const float> numbers, int64_t columns) {
 }
 
 int64_t to_rows(float count) {
-  if (!(count >= 0 && count <= kMostRows && count == std::floor(count))) {
+  const bool is_count = count >= 0 && count <= kMostRows && count == std::floor(count);
+  if (!is_count) {
     throw Error(Kind::input, "a count of {} rows", count);
   }
   return static_cast<int64_t>(count);
