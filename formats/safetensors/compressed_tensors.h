@@ -50,6 +50,6 @@ void check_fused(const Model& model, std::span<const ValueId> weights);
 std::vector<StoredTensor> pack(const std::string& name, const EncodingPtr& weight);
 
 /// config.json's `quantization_config` for a model whose weights `packed` have codes, and `dense` have none: JSON.
-std::string quantization_config(const Graph& graph, std::span<const ValueId> packed, std::span<const ValueId> dense);
+std::string quantization_config(const Model& model, std::span<const ValueId> packed, std::span<const ValueId> dense);
 
 }  // namespace terse::safetensors

@@ -127,7 +127,7 @@ std::string config_text(const Model& model, const Weights& weights, std::optiona
   ConfigEdit edit{.dtype = cast, .quantization_config = {}};
   if (!weights.packed.empty()) {
     edit.dtype = dtype;  // not left to be guessed from scales
-    edit.quantization_config = quantization_config(model.graph, weights.packed, weights.dense);
+    edit.quantization_config = quantization_config(model, weights.packed, weights.dense);
   }
   return edit_config(model.checkpoint->config, edit);
 }

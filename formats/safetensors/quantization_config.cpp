@@ -133,10 +133,20 @@ Json weights_json(const Scheme& scheme) {
   return json;
 }
 
+/// Whether transformers (5.23, with compressed-tensors 0.20) must be told to dequantize at once. It does so at the
+/// first forward else, which fails in inference mode, in which sentence-transformers encodes; and it cannot load zero
+/// points.
+bool needs_dequantizing(const Checkpoint& checkpoint, const Modules& modules) {
+  const bool is_sentence_model =
+      !checkpoint.folder.empty() && std::filesystem::exists(checkpoint.folder / "modules.json");
+  return is_sentence_model ||
+         std::ranges::any_of(modules.groups, [](const auto& group) { return !group.first.symmetric; });
+}
+
 }  // namespace
 
-std::string quantization_config(const Graph& graph, std::span<const ValueId> packed, std::span<const ValueId> dense) {
-  const Modules modules = sort(graph, packed, dense);
+std::string quantization_config(const Model& model, std::span<const ValueId> packed, std::span<const ValueId> dense) {
+  const Modules modules = sort(model.graph, packed, dense);
   Json groups = Json::object();
   for (const auto& [scheme, names] : modules.groups) {
     groups[fmt::format("group_{}", groups.size())] = {{"targets", targets(modules, names)},
@@ -154,6 +164,9 @@ std::string quantization_config(const Graph& graph, std::span<const ValueId> pac
   config["ignore"] = std::move(ignore);
   config["kv_cache_scheme"] = nullptr;
   config["global_compression_ratio"] = nullptr;
+  if (needs_dequantizing(*model.checkpoint, modules)) {
+    config["dequantize"] = true;
+  }
   return config.dump();
 }
 

@@ -45,16 +45,9 @@ def arrays(file):
         return dict(saved)
 
 
-def has_zero_points(folder):
-    """What transformers 5.23 with compressed-tensors 0.20 cannot load without dequantizing: the layout that it prepares has them unpacked."""
-    return any(name.endswith("_zero_point") for name in load_file(folder / "model.safetensors"))
-
-
 def load(family, folder):
     """The model in f32, with nothing in the folder that it does not know, and nothing that it misses."""
-    options = {"quantization_config": transformers.CompressedTensorsConfig(dequantize=True)} if has_zero_points(folder) else {}
-    model, said = getattr(transformers, families.FAMILIES[family].model).from_pretrained(
-        folder, dtype=torch.float32, output_loading_info=True, **options)
+    model, said = getattr(transformers, families.FAMILIES[family].model).from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
     assert not said["missing_keys"] and not said["unexpected_keys"] and not said["mismatched_keys"]
     return model.eval()
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 import transformers
 from runtimes import ROOT, compress, terse
-from test_folders import has_zero_points
 
 genai = pytest.importorskip("onnxruntime_genai")
 
@@ -51,8 +50,7 @@ def generate(folder, rows, tokens=TOKENS):
 
 
 def generate_by_transformers(folder, prompt):
-    options = {"quantization_config": transformers.CompressedTensorsConfig(dequantize=True)} if has_zero_points(folder) else {}
-    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **options)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     ids = torch.tensor([prompt])
     return model.generate(ids, attention_mask=torch.ones_like(ids), max_length=len(prompt) + TOKENS, do_sample=False)[0].tolist()
 

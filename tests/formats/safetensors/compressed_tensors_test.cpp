@@ -5,10 +5,12 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "formats/bytes.h"
 #include "formats/error.h"
 #include "formats/safetensors/lowering.h"
 #include "formats/safetensors/quantized.h"
 #include "tests/formats/safetensors/checkpoints.h"
+#include "tests/temporary_folder.h"
 
 namespace terse::safetensors {
 namespace {
@@ -278,6 +280,23 @@ TEST_SUITE("formats/safetensors/compressed_tensors") {
     CHECK(config["config_groups"]["group_0"]["weights"] ==
           Json{{"num_bits", 8}, {"type", "int"}, {"symmetric", true}, {"strategy", "channel"}, {"dynamic", false}});
     CHECK(config["ignore"] == Json{"lm_head"});
+    CHECK_FALSE(config.contains("dequantize"));
+  }
+
+  TEST_CASE("zero points and models of sentence-transformers are dequantized when they are loaded") {
+    const TemporaryFolder folder;
+    write_text(folder.path() / "modules.json", "[]");
+    for (const bool asymmetric : {false, true}) {
+      for (const bool is_sentence_model : {false, true}) {
+        CAPTURE(asymmetric);
+        CAPTURE(is_sentence_model);
+        TinyCheckpoint tiny(is_sentence_model ? folder.path() : std::filesystem::path());
+        tiny.add("model.layers.0.up.weight",
+                 affine_weight(4, 8, {.bits = 4, .group_columns = 4, .asymmetric = asymmetric}));
+        const Json config = Json::parse(lower(tiny.model).config)["quantization_config"];
+        CHECK(config.contains("dequantize") == (asymmetric || is_sentence_model));
+      }
+    }
   }
 
   TEST_CASE("with a tied head, or several schemes, modules are named by patterns") {
