@@ -76,6 +76,10 @@ void Constants::replace(ValueId id, EncodingPtr encoding) {
   slot->encoding = std::move(encoding);
 }
 
-void Constants::drop(ValueId id) { replace(id, slots_[static_cast<size_t>(id)]->encoding); }
+void Constants::drop(ValueId id) {
+  EncodingPtr encoding = slots_[static_cast<size_t>(id)]->encoding;
+  release_pages(*encoding);
+  replace(id, std::move(encoding));
+}
 
 }  // namespace terse::calibration

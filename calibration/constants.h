@@ -32,7 +32,8 @@ class Constants {
   /// Gives a constant other data of the same shape and drops what was decoded. Not while samples run.
   void replace(ValueId id, EncodingPtr encoding);
 
-  /// Drops what was decoded of a constant; it is decoded again if asked for again. Not while samples run.
+  /// Drops what was decoded of a constant and gives the pages of its file back; it is decoded again if asked for again.
+  /// Not while samples run.
   void drop(ValueId id);
 
  private:

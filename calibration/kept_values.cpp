@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "calibration/ops/vector_math.h"
+#include "formats/bytes.h"
 
 namespace terse::calibration {
 namespace {
@@ -35,7 +36,17 @@ KeptValues::~KeptValues() {
 KeptValues::KeptValues(KeptValues&& other) noexcept
     : entries_(std::move(other.entries_)),
       block_(std::exchange(other.block_, nullptr)),
-      block_bytes_(std::exchange(other.block_bytes_, 0)) {}
+      block_bytes_(std::exchange(other.block_bytes_, 0)),
+      used_bytes_(std::exchange(other.used_bytes_, 0)) {}
+
+size_t KeptValues::count_bytes(std::span<const ValueId> ids, const Frame& frame) {
+  size_t bytes = 0;
+  for (const ValueId id : ids) {
+    const Tensor& tensor = frame[static_cast<size_t>(id)];
+    bytes += is_small(tensor) ? 0 : round_up(stored_bytes(tensor));
+  }
+  return bytes;
+}
 
 void KeptValues::reserve(size_t bytes) {
   if (bytes <= block_bytes_) {
@@ -50,6 +61,14 @@ void KeptValues::reserve(size_t bytes) {
   }
   block_ = static_cast<std::byte*>(block);
   block_bytes_ = bytes;
+  used_bytes_ = 0;
+}
+
+void KeptValues::give_back_behind(size_t bytes) {
+  if (bytes < used_bytes_) {
+    release_pages({block_ + bytes, block_bytes_ - bytes});
+  }
+  used_bytes_ = bytes;
 }
 
 void KeptValues::write(const Entry& entry, const Tensor& tensor) {
@@ -91,6 +110,7 @@ void KeptValues::store(std::span<const ValueId> ids, const Frame& frame) {
     end += round_up(bytes);
   }
   reserve(end);
+  give_back_behind(end);
   for (const Entry& entry : entries_) {
     if (entry.small.empty()) {
       write(entry, frame[static_cast<size_t>(entry.id)]);

@@ -6,6 +6,18 @@
 #include "calibration/parallel.h"
 
 namespace terse::calibration {
+namespace {
+
+/// What a step multiplies by, or the table that it picks rows of; kNoValue: neither.
+ValueId weight_of(const Plan& plan, const Step& step) {
+  if (step.packed_weight != kNoValue) {
+    return step.packed_weight;
+  }
+  const ValueId table = step.node->op_type.starts_with("Gather") ? step.node->input(0) : kNoValue;
+  return table != kNoValue && plan.constants().find(table) != nullptr ? table : kNoValue;
+}
+
+}  // namespace
 
 Stream::Arrival Stream::kept(size_t sample) const {
   Arrival arrival{.frame = plan_.make_frame(), .live = {}};
@@ -35,8 +47,8 @@ void Stream::go_on(Arrival& arrival, size_t from, size_t step) const {
 
 void Stream::arrive(size_t step) {
   for (size_t i = next_; i < step; ++i) {
-    if (plan_.steps()[i].packed_weight != kNoValue) {
-      plan_.constants().drop(plan_.steps()[i].packed_weight);
+    if (const ValueId weight = weight_of(plan_, plan_.steps()[i]); weight != kNoValue) {
+      plan_.constants().drop(weight);
     }
   }
   next_ = step;

@@ -29,7 +29,8 @@ class Stream {
   Arrival kept(size_t sample) const;
   void keep(size_t sample, const Arrival& arrival) { kept_[sample].store(arrival.live, arrival.frame); }
 
-  /// After all samples were run and kept: they wait before `step`, and weights behind it are decoded no more.
+  /// After all samples were run and kept: they wait before `step`, and weights and tables behind it are decoded no
+  /// more, nor do they lie in memory if they are a file's.
   void arrive(size_t step);
 
   size_t next() const { return next_; }  ///< the step to go on with

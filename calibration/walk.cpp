@@ -15,7 +15,8 @@
 namespace terse::calibration {
 namespace {
 
-constexpr int64_t kBatch = 8;                 // samples whose barrier values are held in f32 at once
+constexpr int64_t kBatch = 8;  // samples whose barrier values are held in f32 at once, at most
+constexpr int64_t kBatchPerThread = 2;
 constexpr int64_t kHeldOut = 8;               // every so manieth sample judges
 constexpr int64_t kSegmentNumbers = 1 << 23;  // of weights between two stops, or little more: what is held decoded
 
@@ -307,8 +308,9 @@ class Walk::Impl {
   template <typename Result>
   void run_batches(const std::function<Result(size_t)>& run, const std::function<void(const Result&, size_t)>& see) {
     const auto count = static_cast<int64_t>(samples_.size());
-    for (int64_t first = 0; first < count; first += kBatch) {
-      std::vector<Result> batch(static_cast<size_t>(std::min(kBatch, count - first)));
+    const int64_t at_once = std::min(kBatch, kBatchPerThread * thread_count());
+    for (int64_t first = 0; first < count; first += at_once) {
+      std::vector<Result> batch(static_cast<size_t>(std::min(at_once, count - first)));
       parallel_for(static_cast<int64_t>(batch.size()),
                    [&](int64_t i) { batch[static_cast<size_t>(i)] = run(static_cast<size_t>(first + i)); });
       for (size_t i = 0; i < batch.size(); ++i) {

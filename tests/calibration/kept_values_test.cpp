@@ -1,8 +1,10 @@
 #include "calibration/kept_values.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <numeric>
 
 namespace terse::calibration {
@@ -17,6 +19,12 @@ Tensor counting(DType dtype, const Shape& shape) {
 
 bool is_same(const Tensor& a, const Tensor& b) {
   return a.dtype() == b.dtype() && a.shape() == b.shape() && std::ranges::equal(a.bytes(), b.bytes());
+}
+
+int64_t resident_bytes() {
+  int64_t pages = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> pages >> resident;
+  return resident * ::sysconf(_SC_PAGESIZE);
 }
 
 TEST_SUITE("calibration/kept_values") {
@@ -65,6 +73,19 @@ TEST_SUITE("calibration/kept_values") {
     later[0] = Tensor();
     moved.load(later);
     CHECK(is_same(later[0], frame[0]));
+  }
+
+  TEST_CASE("a smaller set of values gives the memory of a larger one back") {
+    constexpr int64_t kRows = 16384, kColumns = 1024;
+    KeptValues kept;
+    Frame frame(2);
+    frame[0] = Tensor::make(DType::f32, {kRows, kColumns});
+    frame[1] = Tensor::make(DType::f32, {kRows / 16, kColumns});
+    CHECK(KeptValues::count_bytes(std::vector<ValueId>{0, 1}, frame) == 2 * (kRows + kRows / 16) * kColumns);
+    kept.store(std::vector<ValueId>{0}, frame);
+    const int64_t before = resident_bytes();
+    kept.store(std::vector<ValueId>{1}, frame);
+    CHECK(before - resident_bytes() > 2 * kRows * kColumns * 3 / 4);
   }
 }
 
