@@ -45,6 +45,20 @@ void Stream::go_on(Arrival& arrival, size_t from, size_t step) const {
                 [&](ValueId id) { return id == kNoValue || arrival.frame[static_cast<size_t>(id)].empty(); });
 }
 
+size_t Stream::find_narrowest(size_t sample, size_t first, size_t last) const {
+  Arrival arrival = run(sample, first);
+  size_t found = first, least = KeptValues::count_bytes(arrival.live, arrival.frame);
+  for (size_t step = first; step < last; ++step) {
+    go_on(arrival, step, step + 1);
+    const size_t bytes = KeptValues::count_bytes(arrival.live, arrival.frame);
+    if (bytes < least) {
+      found = step + 1;
+      least = bytes;
+    }
+  }
+  return found;
+}
+
 void Stream::arrive(size_t step) {
   for (size_t i = next_; i < step; ++i) {
     if (const ValueId weight = weight_of(plan_, plan_.steps()[i]); weight != kNoValue) {

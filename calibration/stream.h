@@ -25,6 +25,9 @@ class Stream {
   Arrival run(size_t sample, size_t step) const;
   /// Takes it on from one step to another.
   void go_on(Arrival& arrival, size_t from, size_t step) const;
+  /// The step from `first` to `last` before which this sample's values take the least room; of equal ones the first.
+  /// Cost: runs it from where it waits to `last`.
+  size_t find_narrowest(size_t sample, size_t first, size_t last) const;
   /// The sample where it was left.
   Arrival kept(size_t sample) const;
   void keep(size_t sample, const Arrival& arrival) { kept_[sample].store(arrival.live, arrival.frame); }

@@ -204,13 +204,15 @@ class Walk::Impl {
                                        add(sample[i], false, statistics[i]);
                                      }
                                    });
-    arrive(group.back().step);
+    stream_.arrive(group.back().step);
     return statistics;
   }
 
   /// Runs all samples up to the barrier.
   Statistics advance(const Barrier& barrier, const std::function<void(double)>& report) {
     pass_segments(barrier.step, report);
+    rest_ = find_rest(barrier);
+    is_over_ = &barrier == &barriers_.back() && routed_.find(barrier) == nullptr;
     const bool is_wanted = wants(barrier);
     const int64_t columns = is_wanted ? plan_.constants().find(barrier.weights.front())->columns() : 0;
     Statistics statistics = make_statistics(columns);
@@ -229,7 +231,10 @@ class Walk::Impl {
       fill_up(barrier, *routing, tokens, rows > 0 ? weight / rows : 1, statistics);
     }
     finish(statistics);
-    arrive(barrier.step);
+    stream_.arrive(barrier.step);
+    if (is_changed_) {
+      original_.arrive(rest_);
+    }
     return statistics;
   }
 
@@ -290,18 +295,25 @@ class Walk::Impl {
   void pass_segment(size_t end) {
     parallel_for(std::ssize(samples_), [&](int64_t i) {
       (void)come_to(end, stream_, static_cast<size_t>(i));
-      if (is_changed_) {
+      if (is_original_behind(end)) {
         (void)come_to(end, original_, static_cast<size_t>(i));
       }
     });
-    arrive(end);
+    stream_.arrive(end);
+    if (is_original_behind(end)) {
+      original_.arrive(end);
+    }
   }
 
-  void arrive(size_t step) {
-    stream_.arrive(step);
-    if (is_changed_) {
-      original_.arrive(step);
-    }
+  bool is_original_behind(size_t step) const { return is_changed_ && original_.next() < step; }
+
+  /// Where the original model's samples are to wait for the next barrier. Nothing in there will be replaced, so it may
+  /// be anywhere in between.
+  size_t find_rest(const Barrier& barrier) const {
+    const auto next = static_cast<size_t>(&barrier - barriers_.data()) + 1;
+    return is_changed_ && next < barriers_.size() && !samples_.empty()
+               ? original_.find_narrowest(0, barrier.step, barriers_[next].step)
+               : barrier.step;
   }
 
   /// Runs samples at once, and shows what they give in their order.
@@ -391,13 +403,22 @@ class Walk::Impl {
 
   Stream::Arrival come_to(size_t step, Stream& stream, size_t index) const {
     Stream::Arrival arrival = stream.run(index, step);
-    std::erase_if(arrival.live, [&](ValueId id) { return routed_.is_done_with(id, step); });
-    stream.keep(index, arrival);
+    keep(step, stream, index, arrival);
     return arrival;
   }
 
+  void keep(size_t step, Stream& stream, size_t index, Stream::Arrival& arrival) const {
+    std::erase_if(arrival.live, [&](ValueId id) { return routed_.is_done_with(id, step); });
+    stream.keep(index, is_over_ ? Stream::Arrival() : arrival);
+  }
+
+  /// What the original model has at the barrier.
   Tensor run_original(size_t index, const Barrier& barrier) {
-    return original_plan_.read(barrier.value, come_to(barrier.step, original_, index).frame);
+    Stream::Arrival arrival = original_.run(index, barrier.step);
+    Tensor value = original_plan_.read(barrier.value, arrival.frame);
+    original_.go_on(arrival, barrier.step, rest_);
+    keep(rest_, original_, index, arrival);
+    return value;
   }
 
   bool wants(const Barrier& barrier) const {
@@ -452,6 +473,8 @@ class Walk::Impl {
   SharedValues shared_;
   Stream stream_, original_;  ///< with the weights as they are now; as they were: of use once some are replaced
   bool is_changed_ = false;
+  bool is_over_ = false;       ///< nobody asks for samples again
+  size_t rest_ = 0;            ///< where the original's samples wait once they have been at the barrier
   std::set<ValueId> skipped_;  ///< weights of whose inputs nobody asks
   ScarceRows scarce_;
 };

@@ -49,7 +49,8 @@ enum class ScarceRows { fill_up, leave };
 /// tokens happened to show, and `note` says so.
 ///
 /// From the first replaced weight on the samples go through the original model as well, for what linears read there:
-/// twice the time and memory.
+/// twice the time. They wait for the next barrier where least of them is live, not at a barrier (a decoder's: behind a
+/// residual sum, one matrix a sample), so they take half the memory of the others.
 /// Memory:  the live values of all samples, one layer's weights and its statistics.
 /// Results: the same bits on any number of threads.
 class Walk {
