@@ -54,6 +54,16 @@ class BlockSearch {
     return best_;
   }
 
+  /// The multiples of a sub-block, whose numbers are all that the lanes hold, for this scale and minimum of the block.
+  std::pair<Lanes, Lanes> refit_sub_block(Lanes scale, Lanes min) {
+    SubBlockSearch<Levels, kHasMin, kWeighted> search(codec_, levels_, lanes_);
+    alone_[0] = search.run(0);
+    now_.scale = scale;
+    now_.min = min;
+    const Trial best = fit_sub_block(0, ratio(all(1.0F), scale), ratio(all(1.0F), min));
+    return {best.scale, best.min};
+  }
+
  private:
   bool has_multiples() const { return codec_.scales.high > 1; }
   bool has_min_multiples() const { return kHasMin && codec_.mins.high > 1; }
@@ -267,6 +277,19 @@ void fit_block_lanes(const BlockCodec& codec, const BlockLanes& every, BlockFits
   }
 }
 
+template <class Levels, bool kHasMin, bool kWeighted>
+void refit_lanes(const BlockCodec& codec, size_t sub_block, const BlockLanes& every, BlockFits& fits) {
+  const LaneTag d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t lane = 0; lane < kGridLanes; lane += lanes) {
+    const BlockLanes some{every.values + lane, every.importance};
+    BlockSearch<Levels, kHasMin, kWeighted> search(codec, some);
+    const auto [scale, min] = search.refit_sub_block(load(fits.scale.data() + lane), load(fits.min.data() + lane));
+    hn::Store(scale, d, fits.scales[sub_block].data() + lane);
+    hn::Store(min, d, fits.mins[sub_block].data() + lane);
+  }
+}
+
 /// Calls body.operator()<Levels, kHasMin>() for a type.
 template <class Body>
 void dispatch_levels(const BlockCodec& codec, const Body& body) {
@@ -287,6 +310,18 @@ void fit_every_block(const BlockCodec& codec, std::span<const LaneColumn> column
       fit_block_lanes<Levels, kHasMin, false>(codec, lanes, fits);
     } else {
       fit_block_lanes<Levels, kHasMin, true>(codec, lanes, fits);
+    }
+  });
+}
+
+void refit_every_sub_block(const BlockCodec& codec, size_t sub_block, std::span<const LaneColumn> columns,
+                           std::span<const float> importance, BlockFits& fits) {
+  const BlockLanes lanes{columns.data()->values.data(), importance.data()};
+  dispatch_levels(codec, [&]<class Levels, bool kHasMin>() {
+    if (importance.empty()) {
+      refit_lanes<Levels, kHasMin, false>(codec, sub_block, lanes, fits);
+    } else {
+      refit_lanes<Levels, kHasMin, true>(codec, sub_block, lanes, fits);
     }
   });
 }
@@ -356,6 +391,7 @@ namespace terse::passes {
 namespace {
 
 HWY_EXPORT(fit_every_block);
+HWY_EXPORT(refit_every_sub_block);
 HWY_EXPORT(snap_some);
 HWY_EXPORT(snap_every_block);
 
@@ -365,6 +401,11 @@ BlockFits fit_blocks(const BlockCodec& codec, std::span<const LaneColumn> column
   BlockFits fits;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
   HWY_DYNAMIC_DISPATCH(fit_every_block)(codec, columns, importance, fits);
   return fits;
+}
+
+void refit_sub_blocks(const BlockCodec& codec, size_t sub_block, std::span<const LaneColumn> columns,
+                      std::span<const float> importance, BlockFits& fits) {
+  HWY_DYNAMIC_DISPATCH(refit_every_sub_block)(codec, sub_block, columns, importance, fits);
 }
 
 void snap_to_levels(const BlockCodec& codec, const SubBlockGrid& grid, std::span<float> values, uint8_t* codes) {

@@ -19,6 +19,14 @@ class CompositionFit : public PanelFit {
     last_->fit(as_const(left), importance);
   }
 
+  void refit(const ConstBlock& block, Importance importance) override {
+    const Block left = copy(block);
+    for (const auto& mask : masks_) {
+      mask->snap(left);
+    }
+    last_->refit(as_const(left), importance);
+  }
+
   void snap(const Block& block) override {
     for (const auto& mask : masks_) {
       mask->snap(block);
@@ -49,7 +57,8 @@ FittingBlock Composition::fitting_block() const {
   FittingBlock largest = last_.fitting_block();
   for (const auto& mask : masks_) {
     const FittingBlock block = mask->fitting_block();
-    largest = {std::max(largest.rows, block.rows), std::max(largest.columns, block.columns)};
+    largest.rows = std::max(largest.rows, block.rows);
+    largest.columns = std::max(largest.columns, block.columns);
   }
   return largest;
 }

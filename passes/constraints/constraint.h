@@ -39,11 +39,13 @@ using Importance = std::span<const float>;
 struct FittingBlock {
   int64_t rows = 1;     ///< 1: rows are independent; else that many neighbours, at most all
   int64_t columns = 1;  ///< at most the weight's
+  /// Columns that have some parameters of their own within the block, which `PanelFit::refit` chooses again; 0: none.
+  int64_t refit_columns = 0;
 };
 
-/// The work of a constraint on one panel of rows. A solver goes through the columns from the left: before the first
-/// column of a fitting block is fixed it calls `fit` with what the block then holds, then `snap` for the block's
-/// columns, one by one or many at once. Used by one thread; different panels by different threads at once.
+/// The work of a constraint on one panel of rows. A solver goes through the fitting blocks in any order: before the
+/// first column of one is fixed it calls `fit` with what the block then holds, then `snap` for the block's columns, in
+/// any order, one by one or many at once. Used by one thread; different panels by different threads at once.
 class PanelFit {
  public:
   virtual ~PanelFit() = default;
@@ -51,6 +53,10 @@ class PanelFit {
   /// `importance` has an entry for each column of `block`. Chooses the parameters (scale, zero point, table, mask) for
   /// the fitting blocks that `block` covers: whole ones, the last of a row may be shorter.
   virtual void fit(const ConstBlock& block, Importance importance) = 0;
+
+  /// Chooses again what the `refit_columns` of `block` have of their own, the rest of their fitting block's parameters
+  /// staying as they are: for a solver that has changed them since `fit`, before the first of them is snapped.
+  virtual void refit(const ConstBlock& /*block*/, Importance /*importance*/) {}
 
   /// Moves every number of `block` to the nearest one of the set that `fit` has chosen, and takes note of it for the
   /// encoding. Part of anything that was fitted; the same columns may be snapped again.

@@ -45,12 +45,24 @@ class BlockConstraint::Fit : public PanelFit {
 
   void fit(const ConstBlock& block, Importance importance) override {
     rows_ = block.rows;
-    parts_.resize(static_cast<size_t>((block.first_column + block.columns) / codec_.elements * rows_));
+    const int64_t blocks = (block.first_column + block.columns) / codec_.elements;
+    parts_.resize(std::max(parts_.size(), static_cast<size_t>(blocks * rows_)));
     fit_each(block, importance, [&](const BlockFits& fits, int64_t row, int64_t rows, int64_t column) {
       for (int64_t lane = 0; lane < rows; ++lane) {
         take(fits, lane, parts(row + lane, column / codec_.elements));
       }
     });
+  }
+
+  void refit(const ConstBlock& block, Importance importance) override {
+    assert(block.columns == codec_.sub_elements && block.first_column % codec_.sub_elements == 0);
+    const auto j = static_cast<size_t>(block.first_column % codec_.elements / codec_.sub_elements);
+    set_importance(importance);
+    for (int64_t row = 0; row < block.rows; row += kGridLanes) {
+      const int64_t rows = std::min(kGridLanes, block.rows - row);
+      load_lanes(block, row, rows);
+      refit_lanes(row, rows, block.first_column / codec_.elements, j);
+    }
   }
 
   /// Nothing but the blocks at hand is stored.
@@ -111,14 +123,34 @@ class BlockConstraint::Fit : public PanelFit {
     }
   }
 
-  /// One block of each of up to 16 rows. Rows that are missing are zeros.
-  BlockFits fit_lanes(const ConstBlock& block, int64_t row, int64_t rows) {
+  /// Up to 16 rows side by side. Rows that are missing are zeros.
+  void load_lanes(const ConstBlock& block, int64_t row, int64_t rows) {
     lanes_.resize(static_cast<size_t>(block.columns));
     if (rows < kGridLanes) {
       std::ranges::fill(lanes_, LaneColumn{});
     }
     transpose<uint32_t>({reinterpret_cast<const std::byte*>(block.row(row)), block.stride}, rows, block.columns,
                         {reinterpret_cast<std::byte*>(lanes_.data()), kGridLanes});
+  }
+
+  /// Sub-block `j` of a block of each of the rows that the lanes hold.
+  void refit_lanes(int64_t row, int64_t rows, int64_t block, size_t j) {
+    BlockFits fits;  // NOLINT(cppcoreguidelines-pro-type-member-init): what is read is filled
+    fits.scale = fits.min = {};
+    for (int64_t lane = 0; lane < rows; ++lane) {
+      fits.scale[static_cast<size_t>(lane)] = parts(row + lane, block).scale;
+      fits.min[static_cast<size_t>(lane)] = parts(row + lane, block).min;
+    }
+    refit_sub_blocks(codec_, j, lanes_, importance_, fits);
+    for (int64_t lane = 0; lane < rows; ++lane) {
+      parts(row + lane, block).scales[j] = static_cast<int16_t>(fits.scales[j][static_cast<size_t>(lane)]);
+      parts(row + lane, block).mins[j] = static_cast<uint8_t>(fits.mins[j][static_cast<size_t>(lane)]);
+    }
+  }
+
+  /// One block of each of up to 16 rows.
+  BlockFits fit_lanes(const ConstBlock& block, int64_t row, int64_t rows) {
+    load_lanes(block, row, rows);
     BlockFits fits = fit_blocks(codec_, lanes_, importance_);
     largest_ = std::max(largest_, fits.largest);
     return fits;
@@ -167,7 +199,9 @@ BlockConstraint::BlockConstraint(const Encoding& weight, BlockType type)
   assert(codec_.pack != nullptr && weight.columns() % codec_.elements == 0);
 }
 
-FittingBlock BlockConstraint::fitting_block() const { return {.rows = 1, .columns = codec_.elements}; }
+FittingBlock BlockConstraint::fitting_block() const {
+  return {.rows = 1, .columns = codec_.elements, .refit_columns = codec_.scales.high > 1 ? codec_.sub_elements : 0};
+}
 
 std::unique_ptr<PanelFit> BlockConstraint::begin(int64_t first_row, int64_t /*row_count*/) {
   return std::make_unique<Fit>(*this, first_row);

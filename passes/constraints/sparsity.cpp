@@ -30,13 +30,13 @@ inline void keep_largest(const float* costs, int64_t size, int keep, uint8_t* ke
   }
 }
 
-/// Which numbers of a panel stay, column by column as they are fitted from the left.
+/// Which numbers of a panel stay, as far as their columns are fitted.
 class KeptColumns {
  public:
-  /// Room for the columns of `block`, which follow those before.
+  /// Room for the columns of `block`.
   void extend(const ConstBlock& block) {
     rows_ = block.rows;
-    kept_.resize(static_cast<size_t>((block.first_column + block.columns) * rows_));
+    kept_.resize(std::max(kept_.size(), static_cast<size_t>((block.first_column + block.columns) * rows_)));
   }
 
   uint8_t& at(int64_t row, int64_t column) { return kept_[static_cast<size_t>(column * rows_ + row)]; }

@@ -18,8 +18,8 @@ namespace terse::passes {
 /// 0.1229 nats without, 0.1087 with 0.5 M, whatever held-out samples say.
 class Correction {
  public:
-  /// `statistics` with drifts, also of held-out samples. Shapes: as of `factor`. Cost: 3 products of columns^3; 2
-  /// matrices of that size.
+  /// `statistics` with drifts, also of held-out samples. `factor` has columns as they are stored. Cost: 3 products of
+  /// columns^3; 2 matrices of that size.
   Correction(const calibration::Statistics& statistics, const ObsFactor& factor);
 
   double strength() const { return strength_; }  ///< how much of M is used: 0 to 1

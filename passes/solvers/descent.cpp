@@ -11,6 +11,10 @@ namespace {
 
 // Each sweep costs less than the one before; a third one lowers the error by less than a hundredth.
 constexpr int kSweeps = 2;
+// How much more than X^T X says each column's own error counts: what errors of several columns make up for on the
+// samples at hand is in part chance. Output errors as in obs.cpp: 2 % less than without, in 2 bits 1 %; KL divergence
+// of testdata/lm in 4 bits 9 %, in 2 bits 6 % less than with 0.05.
+constexpr float kOwnErrors = 0.2F;
 
 /// Takes the columns in turn to where the output error is smallest while all others stay. The gradient E H follows
 /// along.
@@ -18,7 +22,8 @@ class Descent {
  public:
   Descent(const std::vector<float>& target, std::span<float> weights, int64_t rows, const calibration::Gram& hessian,
           PanelFit& fit)
-      : weights_(weights),
+      : target_(target),
+        weights_(weights),
         rows_(rows),
         columns_(hessian.columns()),
         hessian_(hessian),
@@ -52,9 +57,11 @@ class Descent {
     }
     before_.resize(static_cast<size_t>(rows_));
     for (int64_t row = 0; row < rows_; ++row) {
-      float& weight = weights_[static_cast<size_t>(row * columns_ + column)];
+      const auto at = static_cast<size_t>(row * columns_ + column);
+      float& weight = weights_[at];
       before_[static_cast<size_t>(row)] = weight;
-      weight -= gradient_[static_cast<size_t>(row * columns_ + column)] / curvature[column];
+      const float own = kOwnErrors * (weight - target_[at]);
+      weight -= (gradient_[at] / curvature[column] + own) / (1 + kOwnErrors);
     }
     fit_.snap(
         {.values = weights_.data() + column, .rows = rows_, .columns = 1, .stride = columns_, .first_column = column});
@@ -70,6 +77,7 @@ class Descent {
     }
   }
 
+  const std::vector<float>& target_;
   std::span<float> weights_;
   int64_t rows_, columns_;
   const calibration::Gram& hessian_;
@@ -81,10 +89,10 @@ class Descent {
 
 Solution solve_descent(const Encoding& weight, Constraint& constraint, const ObsFactor& factor,
                        const calibration::Gram& hessian, const RowProgress& progress) {
-  const int64_t fitting_columns = constraint.fitting_block().columns;
+  const FittingBlock blocks = constraint.fitting_block();
   return solve_panels(weight, constraint, progress, [&](std::span<float> values, int64_t rows, PanelFit& fit) {
     const std::vector<float> target(values.begin(), values.end());
-    solve_obs_panel(values, rows, factor, fitting_columns, fit);
+    solve_obs_panel(values, rows, factor, blocks, fit);
     Descent descent(target, values, rows, hessian, fit);
     for (int i = 0; i < kSweeps; ++i) {
       descent.sweep();

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "formats/error.h"
+#include "passes/solvers/column_order.h"
 #include "passes/solvers/descent.h"
 
 namespace terse::passes {
@@ -20,11 +21,12 @@ constexpr std::array kSolvers = {
               }},
     SolverRow{"obs", "column by column, the columns behind making up for the error of each", Knowledge::products,
               [](const Encoding& weight, Constraint& constraint, LayerInputs* inputs, const RowProgress& progress) {
-                return solve_obs(weight, constraint, inputs->factor(), progress);
+                return solve_obs(weight, constraint, inputs->factor(constraint.fitting_block()), progress);
               }},
     SolverRow{"descent", "obs, then column by column again until it is no better", Knowledge::products,
               [](const Encoding& weight, Constraint& constraint, LayerInputs* inputs, const RowProgress& progress) {
-                return solve_descent(weight, constraint, inputs->factor(), inputs->hessian(), progress);
+                return solve_descent(weight, constraint, inputs->factor(constraint.fitting_block()), inputs->hessian(),
+                                     progress);
               }},
 };
 
@@ -53,17 +55,18 @@ const SolverRow& get_solver(std::string_view name) {
 
 const ObsFactor* LayerInputs::find_factor() {
   if (!factor_) {
-    factor_ = ObsFactor::find(hessian());
+    factor_ = ObsFactor::find(hessian(), stored_order(hessian().columns()));
   }
   return *factor_ ? &**factor_ : nullptr;
 }
 
-const ObsFactor& LayerInputs::factor() {
-  const ObsFactor* found = find_factor();
-  if (found == nullptr) {
-    throw Error(Kind::internal, "a factor was asked for that is not there");
+const ObsFactor& LayerInputs::factor(const FittingBlock& blocks) {
+  std::vector<int64_t> order = column_order(hessian(), blocks);
+  const auto known = std::ranges::find_if(ordered_, [&](const auto& factor) { return factor->order() == order; });
+  if (known != ordered_.end()) {
+    return **known;
   }
-  return *found;
+  return *ordered_.emplace_back(std::make_unique<ObsFactor>(hessian(), std::move(order)));
 }
 
 Importance LayerInputs::diagonal() {
@@ -82,7 +85,7 @@ std::optional<Encoding> LayerInputs::correct(const Encoding& weight) {
     return std::nullopt;
   }
   if (!correction_) {
-    correction_.emplace(*statistics_, factor());
+    correction_.emplace(*statistics_, *find_factor());
   }
   return correction_->apply(weight);
 }

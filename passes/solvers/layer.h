@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -40,14 +41,16 @@ class LayerInputs {
   std::optional<Encoding> correct(const Encoding& weight);
 
   // With Knowledge::products only.
-  /// Null if no damping makes X^T X positive definite.
+  /// Columns as they are stored. Null if no damping makes X^T X positive definite.
   const ObsFactor* find_factor();
-  const ObsFactor& factor();
+  /// Columns in the order for these blocks (see column_order). Only if find_factor() gives one.
+  const ObsFactor& factor(const FittingBlock& blocks);
   const calibration::Gram& hessian() const { return statistics_->solving; }
 
  private:
   const calibration::Statistics* statistics_ = nullptr;
   std::optional<std::optional<ObsFactor>> factor_;  ///< once looked for
+  std::vector<std::unique_ptr<ObsFactor>> ordered_;
   std::optional<Correction> correction_;
   std::vector<float> diagonal_, importance_;
 };

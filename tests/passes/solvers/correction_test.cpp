@@ -96,7 +96,9 @@ TEST_SUITE("passes/solvers/correction") {
         double left = 0, right = 0;
         for (int64_t j = 0; j < kColumns; ++j) {
           const auto at = static_cast<size_t>(row * kColumns + j);
-          const double h = static_cast<double>(statistics.solving.at(j, i)) + (i == j ? factor.damping() * mean : 0);
+          const double h =
+              static_cast<double>(statistics.solving.at(j, i)) +
+              (i == j ? factor.damping() * mean + 0.05 * static_cast<double>(statistics.solving.at(i, i)) : 0);
           left += (static_cast<double>(after[at]) - static_cast<double>(before[at])) * h;
           right += static_cast<double>(before[at]) *
                    static_cast<double>(statistics.solving_drift.matrix()[static_cast<size_t>(i * kColumns + j)]);

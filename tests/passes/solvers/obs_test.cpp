@@ -8,9 +8,11 @@
 #include "calibration/parallel.h"
 #include "formats/error.h"
 #include "passes/constraints/affine.h"
+#include "passes/constraints/gguf_blocks.h"
 #include "passes/constraints/sparsity.h"
 #include "passes/pipeline.h"
 #include "passes/projection.h"
+#include "passes/solvers/column_order.h"
 #include "passes/solvers/descent.h"
 #include "passes/solvers/output_error.h"
 #include "tests/passes/models.h"
@@ -32,7 +34,7 @@ calibration::Gram correlated_inputs(int64_t columns, int64_t rows = 400) {
   return gram;
 }
 
-/// (H + damping)^-1 in double, by Gauss-Jordan.
+/// (H + 0.05 diag(H) + damping)^-1 in double, by Gauss-Jordan.
 std::vector<double> inverse(const calibration::Gram& hessian, double damping) {
   const auto n = static_cast<size_t>(hessian.columns());
   double mean = 0;
@@ -42,7 +44,8 @@ std::vector<double> inverse(const calibration::Gram& hessian, double damping) {
   std::vector<double> a(n * n), b(n * n);
   for (size_t i = 0; i < n; ++i) {
     for (size_t j = 0; j < n; ++j) {
-      a[i * n + j] = static_cast<double>(hessian.matrix()[i * n + j]) + (i == j ? damping * mean : 0);
+      a[i * n + j] = static_cast<double>(hessian.matrix()[i * n + j]) +
+                     (i == j ? 0.05 * static_cast<double>(hessian.matrix()[i * n + j]) + damping * mean : 0);
     }
     b[i * n + i] = 1;
   }
@@ -158,7 +161,7 @@ TEST_SUITE("passes/solvers/obs") {
   TEST_CASE("the factor's square is the damped inverse") {
     const auto hessian = correlated_inputs(50);
     const ObsFactor factor(hessian);
-    CHECK(factor.damping() == doctest::Approx(0.03));
+    CHECK(factor.damping() == doctest::Approx(0.003));
     const auto expected = inverse(hessian, factor.damping());
     for (int64_t i = 0; i < 50; ++i) {
       for (int64_t j = 0; j < 50; ++j) {
@@ -186,6 +189,67 @@ TEST_SUITE("passes/solvers/obs") {
     }
     // Numbers half way between two steps may go either way, and take those behind them along.
     CHECK(different < kRows * kColumns / 50);
+  }
+
+  TEST_CASE("columns in another order come out as those of a matrix that is stored in it") {
+    constexpr int64_t kRows = 8, kColumns = 160;
+    const auto hessian = correlated_inputs(kColumns, 900);
+    const auto numbers = normal_numbers(kRows * kColumns);
+    std::vector<int64_t> order(kColumns);
+    for (int64_t i = 0; i < kColumns; ++i) {
+      order[static_cast<size_t>(i)] = i * 57 % kColumns;
+    }
+    const ObsFactor factor(hessian, order);
+    const auto stored = inverse(hessian, factor.damping());
+    std::vector<double> ordered(stored.size()), target(numbers.size());
+    for (int64_t i = 0; i < kColumns; ++i) {
+      const int64_t column = order[static_cast<size_t>(i)];
+      for (int64_t row = 0; row < kRows; ++row) {
+        target[static_cast<size_t>(row * kColumns + i)] = numbers[static_cast<size_t>(row * kColumns + column)];
+      }
+      for (int64_t j = 0; j < kColumns; ++j) {
+        ordered[static_cast<size_t>(i * kColumns + j)] =
+            stored[static_cast<size_t>(column * kColumns + order[static_cast<size_t>(j)])];
+      }
+    }
+    const auto expected = slow_obs(target, kRows, ordered, 0.125);
+    std::vector<float> found(numbers.size());
+    StepConstraint constraint(0.125F, found, kColumns);
+    solve_obs(*matrix(kRows, kColumns, numbers), constraint, factor, [](int64_t) {});
+    int64_t different = 0;
+    for (int64_t row = 0; row < kRows; ++row) {
+      for (int64_t i = 0; i < kColumns; ++i) {
+        const auto at = static_cast<size_t>(row * kColumns + order[static_cast<size_t>(i)]);
+        different +=
+            std::fabs(static_cast<double>(found[at]) - expected[static_cast<size_t>(row * kColumns + i)]) > 1e-6 ? 1
+                                                                                                                 : 0;
+      }
+    }
+    CHECK(different < kRows * kColumns / 50);
+  }
+
+  TEST_CASE("super-blocks leave a smaller error where their sub-blocks are fitted again on the way") {
+    /// The same set, whose sub-blocks keep what was fitted at first.
+    class Stiff : public BlockConstraint {
+     public:
+      using BlockConstraint::BlockConstraint;
+      FittingBlock fitting_block() const override { return {.columns = BlockConstraint::fitting_block().columns}; }
+    };
+    const auto weight = random_matrix(64, 512);
+    const auto hessian = correlated_inputs(512, 2000);
+    const ObsFactor factor(hessian);
+    for (const BlockType type :
+         {BlockType::q2_k, BlockType::q3_k, BlockType::q4_k, BlockType::q5_k, BlockType::q6_k, BlockType::iq4_xs}) {
+      CAPTURE(row(type).name);
+      const auto error = [&](EncodedConstraint& constraint) {
+        constraint.allocate();
+        solve_obs(*weight, constraint, factor, [](int64_t) {});
+        return OutputError(*weight, hessian).relative(constraint.finish());
+      };
+      BlockConstraint refitted(*weight, type);
+      Stiff stiff(*weight, type);
+      CHECK(error(refitted) < error(stiff));
+    }
   }
 
   TEST_CASE("each solver leaves a smaller error of the outputs than the one before") {
@@ -308,7 +372,7 @@ TEST_SUITE("passes/solvers/obs") {
     statistics.solving.add(std::vector<float>(kColumns, 1.842e19F), {});
     statistics.solving.finish();
     REQUIRE(std::isfinite(statistics.solving.at(0, 0)));
-    REQUIRE_FALSE(ObsFactor::find(statistics.solving));
+    REQUIRE_FALSE(ObsFactor::find(statistics.solving, stored_order(kColumns)));
     const auto weight = random_matrix(8, kColumns);
     const PassCall call = parse_pass("quantize,bits=4,block=32");
     const auto projection = get_pass(call.name).project(Arguments(get_pass(call.name), call));
