@@ -48,6 +48,7 @@ Solution compare(const Encoding& before, const Encoding& after) {
     decode_rows(after, begin, end - begin, numbers);
     panels[static_cast<size_t>(begin / kPanelRows)] = measure(old_numbers, numbers);
   });
+  release_pages(before);
   Solution total;
   add(panels, total);
   return total;

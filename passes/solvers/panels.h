@@ -14,7 +14,7 @@ inline constexpr int64_t kPanelRows = 32;
 /// Fits and snaps `values` [rows, columns], the numbers of a panel.
 using SolvePanel = std::function<void(std::span<float> values, int64_t rows, PanelFit& fit)>;
 
-/// What became of a weight, whoever solved it. The encodings have one shape.
+/// What became of a weight, whoever solved it. The encodings have one shape. Pages of the weight's file are given back.
 Solution compare(const Encoding& before, const Encoding& after);
 
 /// Cuts a weight into panels of rows, solves them in parallel and adds up what became of them. Which rows are worked on
