@@ -139,6 +139,8 @@ TEST_SUITE("passes/split_experts") {
     CHECK(stack.columns() == kWidth);
     CHECK(std::accumulate(stack.counts.begin(), stack.counts.end(), int64_t{0}) == 3 * 7 * kChosen);
     const SavedStatistics statistics = read_statistics(path, model);
+    CHECK(measure_statistics(model, data, {}, folder.path() / "squares.gguf").entries.at("down_proj").counts ==
+          matrix.entries.at("down_proj").counts);
     CHECK(statistics.size() == 1 + 2 * kExperts);
     const SavedInputs& third = statistics.at("down_proj.3");
     const std::vector<float> expected = matrix.entries.at("down_proj").means(3);
