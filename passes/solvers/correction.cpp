@@ -9,49 +9,86 @@
 namespace terse::passes {
 namespace {
 
-using calibration::Product;
-
 // Of what lowers the error of held-out samples most.
 constexpr double kPart = 0.75;
 constexpr int64_t kTile = 256;  // rows of a result that one thread computes
 
-/// c = op(a) b for square matrices, in parallel.
-std::vector<float> multiply(std::span<const float> a, std::span<const float> b, int64_t size, Product form) {
-  std::vector<float> c(a.size());
-  calibration::parallel_ranges(size, kTile, [&](int64_t begin, int64_t end) {
-    form.m = end - begin;
-    form.n = form.k = form.lda = form.ldb = form.ldc = size;
-    form.a = a.data() + (form.transpose_a ? begin : begin * size);
-    form.b = b.data();
-    form.c = c.data() + begin * size;
-    calibration::multiply(form);
-  });
-  return c;
-}
-
-/// D^T U^T U.
+/// D^T U^T U, tile by tile: what is in between is held for the rows of a tile alone.
 std::vector<float> explain(const calibration::Drift& drift, const ObsFactor& factor) {
   const int64_t size = factor.columns();
-  const std::span upper(factor.row(0), drift.matrix().size());
-  return multiply(multiply(drift.matrix(), upper, size, {.transpose_a = true, .transpose_b = true}), upper, size, {});
+  std::vector<float> explained(drift.matrix().size());
+  calibration::parallel_ranges(size, kTile, [&](int64_t begin, int64_t end) {
+    std::vector<float> moved(static_cast<size_t>((end - begin) * size));
+    calibration::multiply({.m = end - begin,
+                           .n = size,
+                           .k = size,
+                           .a = drift.matrix().data() + begin,
+                           .lda = size,
+                           .transpose_a = true,
+                           .b = factor.row(0),
+                           .ldb = size,
+                           .transpose_b = true,
+                           .c = moved.data(),
+                           .ldc = size});
+    calibration::multiply({.m = end - begin,
+                           .n = size,
+                           .k = size,
+                           .a = moved.data(),
+                           .lda = size,
+                           .b = factor.row(0),
+                           .ldb = size,
+                           .c = explained.data() + begin * size,
+                           .ldc = size});
+  });
+  return explained;
+}
+
+/// <M^T, D> and <M H, M>.
+struct Explained {
+  double drift = 0, squares = 0;
+};
+
+/// What rows [begin, end) of M add to them.
+Explained explained_by(std::span<const float> matrix, const calibration::Statistics& statistics, int64_t begin,
+                       int64_t end) {
+  const int64_t size = statistics.held_out.columns();
+  const float* rows = matrix.data() + begin * size;
+  std::vector<float> product(static_cast<size_t>((end - begin) * size));
+  calibration::multiply({.m = end - begin,
+                         .n = size,
+                         .k = size,
+                         .a = rows,
+                         .lda = size,
+                         .b = statistics.held_out.matrix().data(),
+                         .ldb = size,
+                         .c = product.data(),
+                         .ldc = size});
+  const float* drift = statistics.held_out_drift.matrix().data();
+  Explained sums;
+  for (int64_t row = begin; row < end; ++row) {
+    for (int64_t column = 0; column < size; ++column) {
+      const int64_t at = (row - begin) * size + column;
+      sums.drift += static_cast<double>(rows[at]) * static_cast<double>(drift[column * size + row]);
+      sums.squares += static_cast<double>(product[static_cast<size_t>(at)]) * static_cast<double>(rows[at]);
+    }
+  }
+  return sums;
 }
 
 /// The s of the least sum of |x0 - x - s M x|^2 over held-out rows: <M^T, D> / <M H, M>.
 double best_strength(std::span<const float> matrix, const calibration::Statistics& statistics) {
   const int64_t size = statistics.held_out.columns();
-  const std::span<const float> drift = statistics.held_out_drift.matrix();
-  const std::vector<float> product = multiply(matrix, statistics.held_out.matrix(), size, {});
-  double explained = 0, squares = 0;
-  for (int64_t row = 0; row < size; ++row) {
-    for (int64_t column = 0; column < size; ++column) {
-      const auto at = static_cast<size_t>(row * size + column);
-      explained +=
-          static_cast<double>(matrix[at]) * static_cast<double>(drift[static_cast<size_t>(column * size + row)]);
-      squares += static_cast<double>(product[at]) * static_cast<double>(matrix[at]);
-    }
+  std::vector<Explained> tiles(static_cast<size_t>((size + kTile - 1) / kTile));
+  calibration::parallel_ranges(size, kTile, [&](int64_t begin, int64_t end) {
+    tiles[static_cast<size_t>(begin / kTile)] = explained_by(matrix, statistics, begin, end);
+  });
+  Explained all;
+  for (const Explained& tile : tiles) {
+    all.drift += tile.drift;
+    all.squares += tile.squares;
   }
-  const bool is_known = squares > 0 && std::isfinite(explained / squares);
-  return is_known ? std::clamp(explained / squares, 0.0, 1.0) : 0;
+  const double strength = all.drift / all.squares;
+  return all.squares > 0 && std::isfinite(strength) ? std::clamp(strength, 0.0, 1.0) : 0;
 }
 
 }  // namespace

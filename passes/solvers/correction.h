@@ -19,7 +19,7 @@ namespace terse::passes {
 class Correction {
  public:
   /// `statistics` with drifts, also of held-out samples. `factor` has columns as they are stored. Cost: 3 products of
-  /// columns^3; 2 matrices of that size.
+  /// columns^3; one matrix of that size, and 256 rows of one a thread.
   Correction(const calibration::Statistics& statistics, const ObsFactor& factor);
 
   double strength() const { return strength_; }  ///< how much of M is used: 0 to 1

@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <span>
 
+#include "calibration/parallel.h"
 #include "tests/passes/models.h"
 
 namespace terse::passes {
@@ -126,6 +128,36 @@ TEST_SUITE("passes/solvers/correction") {
     const double alone = Correction(own, factor).strength();
     CHECK(alone > 0.6);
     CHECK(Correction(statistics_of(few, drifted_inputs(400, 2, 1.0F)), factor).strength() < 0.3 * alone);
+  }
+
+  TEST_CASE("gives the same bits on one thread and on several") {
+    constexpr int64_t kSize = 320;  // more than one tile, and many loops in little time
+    const auto rows = normal_numbers(64 * kSize, 1), originals = normal_numbers(64 * kSize, 2);
+    calibration::Statistics statistics{.solving = calibration::Gram(kSize),
+                                       .held_out = calibration::Gram(kSize),
+                                       .solving_drift = calibration::Drift(kSize),
+                                       .held_out_drift = calibration::Drift(kSize)};
+    for (calibration::Gram* gram : {&statistics.solving, &statistics.held_out}) {
+      gram->add(rows, {});
+      gram->finish();
+    }
+    for (calibration::Drift* drift : {&statistics.solving_drift, &statistics.held_out_drift}) {
+      drift->add(rows, originals, {});
+      drift->finish();
+    }
+    const ObsFactor factor(statistics.solving);
+    const Encoding weight = *make_dense(Tensor::view(
+        DType::f32, {2, kSize}, std::as_bytes(std::span(rows).first(static_cast<size_t>(2 * kSize))), nullptr));
+    const auto corrected = [&](int64_t threads) {
+      const calibration::ThreadLimit limit(threads);
+      return numbers_of(Correction(statistics, factor).apply(weight));
+    };
+    const std::vector<float> expected = corrected(1);
+    CHECK(expected != numbers_of(weight));
+    for (int i = 0; i < 100; ++i) {
+      CAPTURE(i);
+      CHECK(corrected(4) == expected);
+    }
   }
 }
 
