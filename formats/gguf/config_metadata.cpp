@@ -87,7 +87,7 @@ DType dtype_of(const File& file) {
 
 }  // namespace
 
-Metadata make_metadata(const Checkpoint& checkpoint, const FamilyRow& family) {
+Metadata make_metadata(const Checkpoint& checkpoint, const FamilyRow& family, std::vector<std::string>& notes) {
   if (checkpoint.metadata != nullptr) {
     return *checkpoint.metadata;
   }
@@ -108,7 +108,7 @@ Metadata make_metadata(const Checkpoint& checkpoint, const FamilyRow& family) {
     if (family.write != nullptr) {
       family.write(config, checkpoint.folder, keys);
     }
-    write_tokenizer(checkpoint.folder, config, get_size(config, "vocab_size"), metadata);
+    notes = write_tokenizer(checkpoint.folder, config, get_size(config, "vocab_size"), metadata);
   });
   return metadata;
 }

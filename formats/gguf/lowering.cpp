@@ -109,7 +109,7 @@ class Lowering {
       : model_(model), family_(family), document_(parse_json(model.checkpoint->config)) {}
 
   LoweredFile lower(std::vector<ValueId> weights) {
-    lowered_.metadata = make_metadata(*model_.checkpoint, family_);
+    lowered_.metadata = make_metadata(*model_.checkpoint, family_, lowered_.notes);
     std::ranges::sort(weights);  // as the model is built: the table, layer by layer, the head
     for (const ValueId id : weights) {
       add(id);

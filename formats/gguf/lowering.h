@@ -14,7 +14,7 @@ struct LoweredFile {
   std::vector<OutputTensor> tensors;
   std::vector<std::vector<ValueId>> sources;  ///< of each tensor: the constants that it stores, in their order;
                                               ///< several: as many bytes each
-  std::vector<std::string> notes;             ///< what llama.cpp computes nothing with, a sentence each
+  std::vector<std::string> notes;             ///< what llama.cpp does without, a sentence each
 };
 
 /// Names, rows and numbers as llama.cpp wants them (family.h): matrices in their own type, vectors and small tables in

@@ -6,6 +6,7 @@
 
 #include "formats/error.h"
 #include "formats/gguf/pre_tokenizers.h"
+#include "formats/gguf/stripping.h"
 #include "formats/gguf/token_arrays.h"
 #include "formats/gguf/tokenizer_keys.h"
 #include "formats/huggingface_form.h"
@@ -246,6 +247,7 @@ Vocabulary read_tokenizer(const Metadata& metadata) {
   out.unknown = find_id(metadata, "unk_token", out, row.unknown);
   row.read(metadata, out);
   read_added(out);
+  set_stripping(metadata, out);
   read_surroundings(metadata, row, out);
   validate(out);
   return out;

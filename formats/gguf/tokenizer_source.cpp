@@ -53,8 +53,12 @@ std::vector<AddedToken> read_added(const JsonField& root) {
   field->object_size();  // it must be one
   for (const auto& [id, value] : field->value().items()) {
     const JsonField token(value, fmt::format("{}['{}']", field->where(), id));
-    out.push_back(
-        {.id = id_of(id, *field), .content = token.text("content"), .special = token.flag_or("special", false)});
+    out.push_back({.id = id_of(id, *field),
+                   .content = token.text("content"),
+                   .single_word = token.flag_or("single_word", false),
+                   .lstrip = token.flag_or("lstrip", false),
+                   .rstrip = token.flag_or("rstrip", false),
+                   .special = token.flag_or("special", false)});
   }
   return out;
 }

@@ -7,6 +7,7 @@
 #include "formats/gguf/llama_scores.h"
 #include "formats/gguf/pre_tokenizers.h"
 #include "formats/gguf/special_tokens.h"
+#include "formats/gguf/stripping.h"
 #include "formats/gguf/token_list.h"
 #include "formats/gguf/tokenizer_keys.h"
 #include "formats/gguf/tokenizer_source.h"
@@ -219,14 +220,14 @@ void write_model(const Vocabulary& vocabulary, TokenList tokens, Metadata& metad
 
 }  // namespace
 
-void write_tokenizer(const std::filesystem::path& folder, const JsonField& config, int64_t vocabulary_size,
-                     Metadata& metadata) {
+std::vector<std::string> write_tokenizer(const std::filesystem::path& folder, const JsonField& config,
+                                         int64_t vocabulary_size, Metadata& metadata) {
   if (!terse::has_tokenizer(folder)) {
     metadata.set(kTokenizerModelKey, std::string("none"));
-    return;
+    return {};
   }
   const Vocabulary vocabulary = read_source(folder);
-  with_context(folder.string(), [&] {
+  return with_context(folder.string(), [&] {
     const std::array folders = {folder};
     const TextSettings settings = terse::read_text_settings(folders);
     write_model(vocabulary, TokenList(vocabulary, vocabulary_size), metadata);
@@ -238,6 +239,8 @@ void write_tokenizer(const std::filesystem::path& folder, const JsonField& confi
     if (!settings.chat_template.empty()) {
       metadata.set(kChatTemplateKey, settings.chat_template);
     }
+    avoid_missing_tokens(metadata);
+    return stripping_notes(vocabulary, metadata);
   });
 }
 

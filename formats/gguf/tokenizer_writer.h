@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "formats/gguf/metadata.h"
 #include "formats/json_fields.h"
@@ -14,7 +16,8 @@ namespace terse::gguf {
 /// folder without a tokenizer gives the model "none". Errors: io; input for broken files and for tokens beyond the
 /// table; unsupported, saying what, for tokenizers that
 ///         llama.cpp could not follow.
-void write_tokenizer(const std::filesystem::path& folder, const JsonField& config, int64_t vocabulary_size,
-                     Metadata& metadata);
+/// Returns what is lost of it, a sentence each.
+std::vector<std::string> write_tokenizer(const std::filesystem::path& folder, const JsonField& config,
+                                         int64_t vocabulary_size, Metadata& metadata);
 
 }  // namespace terse::gguf

@@ -23,6 +23,7 @@ TEXTS = [line.decode(errors="replace") for line in zoo.texts()]
 def copy(*arguments):
     done = subprocess.run([str(COPY), *map(str, arguments)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def make(tokenizer, folder, **config):
@@ -183,6 +184,53 @@ def test_llama_json(prefix, llama_model, tmp_path):
     model = make(tokenizer, tmp_path)
     check(model, encode(tokenizer), tmp_path)
     judge(model, encode(tokenizer))
+
+
+PHI3 = {"<|endoftext|>": False} | dict.fromkeys(["<|assistant|>", "<|system|>", "<|end|>", "<|user|>"], True)  # whether white space behind them goes with them
+CONVERSATIONS = ["<|user|>\nHow are you?<|end|>\n<|assistant|>\n", "<s>  a </s>  b<|endoftext|> \n c", "<|system|> \t x <|end|> <|user|>y", " <unk> <|end|>"]
+
+
+def like_phi3(llama_model):
+    tokenizer = like_llama(llama_model, True)
+    tokenizer.add_tokens([AddedToken("</s>", normalized=False, special=True, rstrip=True)])
+    tokenizer.add_tokens([AddedToken(token, normalized=False, special=True, rstrip=strips) for token, strips in PHI3.items()])
+    return tokenizer
+
+
+def make_called(name, tokenizer, folder):
+    """A file of a folder of that name, and what is said to be lost."""
+    (folder / name).mkdir()
+    tokenizer.save(str(folder / name / "tokenizer.json"))
+    return folder / "m.gguf", copy(folder / name, folder / "m.gguf", tokenizer.get_vocab_size())
+
+
+def test_white_space_behind_tokens_of_phi_3(llama_model, tmp_path):
+    """llama.cpp knows them by the model's name."""
+    tokenizer = like_phi3(llama_model)
+    model, said = make_called("My-Phi-3-mini", tokenizer, tmp_path)
+    expected = [encoding.ids for encoding in tokenizer.encode_batch(CONVERSATIONS)]
+    assert said == "" and llama_cpp.tokenize(model, CONVERSATIONS, control=True) == expected
+    (tmp_path / "again").mkdir()
+    copy(model, tmp_path / "again")
+    for again in (model, tmp_path / "again"):
+        (tmp_path / "c.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in CONVERSATIONS))
+        assert [json.loads(line) for line in terse("tokenize", again, tmp_path / "c.jsonl", "--json").splitlines()] == expected
+
+
+def test_white_space_beside_tokens_of_others_is_said_to_be_lost(llama_model, tmp_path):
+    tokenizer = like_phi3(llama_model)
+    model, said = make_called("mini", tokenizer, tmp_path)
+    assert said.startswith("5 tokens such as '</s>': GGUF cannot say which white space goes with them") and "phi-3 in their name" in said
+    expected = [encoding.ids for encoding in tokenizer.encode_batch(CONVERSATIONS)]
+    assert llama_cpp.tokenize(model, CONVERSATIONS, control=True) != expected
+
+
+def test_a_model_called_phi_3_without_its_tokens_loads(llama_model, tmp_path):
+    """llama.cpp would look for them, and stop where they lack."""
+    tokenizer = like_llama(llama_model, True)
+    model, said = make_called("llama-phi3-PHI-3", tokenizer, tmp_path)
+    assert said == "" and gguf.GGUFReader(model).get_field("general.name").contents() == "llama-phi_3-PHI_3"
+    assert llama_cpp.tokenize(model, ["hello </s> you"], control=True) == [tokenizer.encode("hello </s> you").ids]
 
 
 def test_llama_model(llama_model, tmp_path):

@@ -21,6 +21,7 @@ using terse::gguf::Metadata;
 void write_file(const std::filesystem::path& folder, const std::filesystem::path& out, int64_t rows) {
   Metadata metadata;
   metadata.set("general.architecture", std::string("llama"));
+  metadata.set("general.name", folder.filename().string());
   for (const char* key : {"block_count", "context_length", "embedding_length", "feed_forward_length",
                           "attention.head_count"}) {  // which llama.cpp wants to see
     metadata.set(fmt::format("llama.{}", key), uint32_t{64});
@@ -29,7 +30,9 @@ void write_file(const std::filesystem::path& folder, const std::filesystem::path
   const bool has_config = std::filesystem::exists(folder / "config.json");
   const nlohmann::json config =
       has_config ? terse::parse_json(terse::read_text(folder / "config.json")) : nlohmann::json::object();
-  terse::gguf::write_tokenizer(folder, terse::JsonField(config, ""), rows, metadata);
+  for (const std::string& note : terse::gguf::write_tokenizer(folder, terse::JsonField(config, ""), rows, metadata)) {
+    fmt::print("{}\n", note);
+  }
   terse::gguf::write(metadata, {}, out);
 }
 
