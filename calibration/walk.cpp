@@ -8,8 +8,8 @@
 #include "calibration/broken_origin.h"
 #include "calibration/parallel.h"
 #include "calibration/routed_rows.h"
+#include "calibration/sample_rows.h"
 #include "calibration/stream.h"
-#include "calibration/token_weights.h"
 #include "formats/error.h"
 
 namespace terse::calibration {
@@ -20,107 +20,12 @@ constexpr int64_t kBatchPerThread = 2;
 constexpr int64_t kHeldOut = 8;               // every so manieth sample judges
 constexpr int64_t kSegmentNumbers = 1 << 23;  // of weights between two stops, or little more: what is held decoded
 
-/// The rows of a value with `count` rows that are no padding.
-std::vector<int64_t> find_tokens(const Sample& sample, int64_t count) {
-  std::vector<int64_t> rows(static_cast<size_t>(count));
-  std::iota(rows.begin(), rows.end(), 0);
-  const auto mask = sample.find("attention_mask");
-  if (mask != sample.end() && mask->second.count() == count && is_integer(mask->second.dtype())) {
-    const std::vector<int64_t> is_token = to_int64s(mask->second);
-    std::erase_if(rows, [&](int64_t row) { return is_token[static_cast<size_t>(row)] == 0; });
-  }
-  return rows;
-}
-
-/// What a sample brings to a barrier: [tokens, columns] in f32.
-struct Rows {
-  Tensor values;
-  Tensor originals;  ///< what the original model has there; empty while it is the same
-  std::vector<float> weights;
-  bool finite = true;
-  int64_t tokens = 0;          ///< that the sample has
-  std::vector<float> squares;  ///< of columns, if they are asked for
-};
-
-/// The given rows of a matrix; itself if these are all.
-Tensor select_rows(const Tensor& matrix, int64_t columns, const std::vector<int64_t>& rows) {
-  if (std::ssize(rows) * columns == matrix.count()) {
-    return matrix;
-  }
-  Tensor selected = Tensor::uninitialized(DType::f32, {std::ssize(rows), columns});
-  float* to = selected.mutable_values<float>().data();
-  for (const int64_t row : rows) {
-    to = std::copy_n(matrix.values<float>().data() + row * columns, columns, to);
-  }
-  return selected;
-}
-
-/// Of one sample: few enough rows for sums in f32.
-std::vector<float> column_squares(std::span<const float> rows, int64_t columns) {
-  std::vector<float> sums(static_cast<size_t>(columns));
-  for (size_t begin = 0; begin < rows.size(); begin += sums.size()) {
-    for (size_t i = 0; i < sums.size(); ++i) {
-      sums[i] += rows[begin + i] * rows[begin + i];
-    }
-  }
-  return sums;
-}
-
-/// `original` may be empty; it is not looked at where it has other rows.
-Rows gather(const Tensor& value, const Tensor& original, const std::vector<Tensor>& passing, const Sample& sample) {
-  const Tensor floats = to_f32(value);
-  const int64_t columns = floats.shape().back(), count = floats.count() / std::max<int64_t>(columns, 1);
-  const std::vector<int64_t> tokens = find_tokens(sample, count);
-  Tensor values = select_rows(floats, columns, tokens);
-  const bool has_same_rows = !original.empty() && original.shape() == value.shape();
-  return {.values = std::move(values),
-          .originals = has_same_rows ? select_rows(to_f32(original), columns, tokens) : Tensor(),
-          .weights = token_weights(passing, count, tokens),
-          .tokens = std::ssize(tokens),
-          .squares = {}};
-}
-
 void finish(Statistics& statistics) {
   statistics.solving.finish();
   statistics.held_out.finish();
   statistics.solving_drift.finish();
   statistics.held_out_drift.finish();
 }
-
-/// Tokens of a value in which each has a row, or as many neighbouring ones as it has experts.
-int64_t count_tokens(const Sample& sample, int64_t rows) {
-  const auto mask = sample.find("attention_mask");
-  const int64_t tokens = mask == sample.end() ? rows : mask->second.count();
-  return tokens > 0 && rows % tokens == 0 ? tokens : rows;
-}
-
-/// How much the rows of such a value count: 0 for padding.
-std::vector<float> weigh_rows(int64_t rows, const std::vector<Tensor>& passing, const Sample& sample) {
-  const int64_t count = count_tokens(sample, rows);
-  const std::vector<int64_t> tokens = find_tokens(sample, count);
-  const std::vector<float> weights = token_weights(passing, count, tokens);
-  std::vector<float> by_row(static_cast<size_t>(rows));
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    std::fill_n(by_row.begin() + tokens[i] * (rows / count), rows / count, weights[i]);
-  }
-  return by_row;
-}
-
-/// The rows of a matrix that count at all.
-Rows select_counted(const Tensor& value, std::span<const float> weights) {
-  Rows rows;
-  std::vector<int64_t> counted;
-  for (size_t i = 0; i < weights.size(); ++i) {
-    if (weights[i] > 0) {
-      counted.push_back(static_cast<int64_t>(i));
-      rows.weights.push_back(weights[i]);
-    }
-  }
-  rows.values = select_rows(to_f32(value), value.shape().back(), counted);
-  return rows;
-}
-
-int64_t rows_of(const Tensor& value) { return value.count() / std::max<int64_t>(value.shape().back(), 1); }
 
 /// The outputs that are worth computing: not the keys and values that a cache would take. What is to be kept besides.
 std::vector<std::string> roots_of(const Graph& graph, std::vector<std::string> roots) {
@@ -196,14 +101,14 @@ class Walk::Impl {
     for (const Barrier& barrier : group) {
       statistics.push_back(make_statistics(plan_.constants().find(barrier.weights.front())->columns()));
     }
-    run_batches<std::vector<Rows>>([&](size_t index) { return run_through(index, group); },
-                                   [&](const std::vector<Rows>& sample, size_t index) {
-                                     for (size_t i = 0; i < group.size(); ++i) {
-                                       check_finite(sample[i], index, group[i]);
-                                       statistics[i].rows += std::ssize(sample[i].weights);
-                                       add(sample[i], false, statistics[i]);
-                                     }
-                                   });
+    run_batches<std::vector<SampleRows>>([&](size_t index) { return run_through(index, group); },
+                                         [&](const std::vector<SampleRows>& sample, size_t index) {
+                                           for (size_t i = 0; i < group.size(); ++i) {
+                                             check_finite(sample[i], index, group[i]);
+                                             statistics[i].rows += std::ssize(sample[i].weights);
+                                             add(sample[i], false, statistics[i]);
+                                           }
+                                         });
     stream_.arrive(group.back().step);
     return statistics;
   }
@@ -219,7 +124,7 @@ class Walk::Impl {
     double tokens = 0, weight = 0;
     add_samples(
         statistics, [&](size_t index) { return run_sample(index, barrier); },
-        [&](const Rows& rows, size_t index) {
+        [&](const SampleRows& rows, size_t index) {
           check_finite(rows, index, barrier);
           statistics.rows += std::ssize(rows.weights);
           tokens += static_cast<double>(rows.tokens);
@@ -249,7 +154,7 @@ class Walk::Impl {
             .squares = std::vector<double>(static_cast<size_t>(squares))};
   }
 
-  void add(const Rows& rows, bool judges, Statistics& statistics) const {
+  void add(const SampleRows& rows, bool judges, Statistics& statistics) const {
     if (!rows.squares.empty()) {
       std::ranges::transform(statistics.squares, rows.squares, statistics.squares.begin(), std::plus<>());
     }
@@ -332,10 +237,10 @@ class Walk::Impl {
   }
 
   /// Adds every eighth sample's rows to those that judge, the others' to those that are solved from, in their order.
-  void add_samples(Statistics& statistics, const std::function<Rows(size_t)>& run,
-                   const std::function<void(const Rows&, size_t)>& see) {
+  void add_samples(Statistics& statistics, const std::function<SampleRows(size_t)>& run,
+                   const std::function<void(const SampleRows&, size_t)>& see) {
     const auto count = static_cast<int64_t>(samples_.size());
-    run_batches<Rows>(run, [&](const Rows& rows, size_t index) {
+    run_batches<SampleRows>(run, [&](const SampleRows& rows, size_t index) {
       if (!rows.values.empty()) {
         see(rows, index);
         const bool judges = count >= kHeldOut && static_cast<int64_t>(index) % kHeldOut == kHeldOut - 1;
@@ -361,13 +266,13 @@ class Walk::Impl {
           }
           return select_counted(value, weights);
         },
-        [](const Rows& /*rows*/, size_t /*index*/) {});
+        [](const SampleRows& /*rows*/, size_t /*index*/) {});
   }
 
-  Rows run_sample(size_t index, const Barrier& barrier) {
+  SampleRows run_sample(size_t index, const Barrier& barrier) {
     const Stream::Arrival arrival = come_to(barrier.step, stream_, index);
     const Tensor original = is_changed_ ? run_original(index, barrier) : Tensor();
-    Rows rows = wants(barrier) ? gather_rows(barrier, arrival, original, samples_[index]) : Rows();
+    SampleRows rows = wants(barrier) ? gather_rows(barrier, arrival, original, samples_[index]) : SampleRows();
     if (!rows.values.empty()) {
       look_at(rows);
     }
@@ -375,7 +280,7 @@ class Walk::Impl {
   }
 
   /// Sums its squares if they are asked for, and says whether all is finite.
-  void look_at(Rows& rows) const {
+  void look_at(SampleRows& rows) const {
     const std::span<const float> values = rows.values.values<float>();
     if (sums_ != Sums::products) {
       rows.squares = column_squares(values, rows.values.shape().back());
@@ -385,9 +290,9 @@ class Walk::Impl {
   }
 
   /// What a sample brings to each of the barriers; of its rows the squares alone.
-  std::vector<Rows> run_through(size_t index, std::span<const Barrier> group) {
+  std::vector<SampleRows> run_through(size_t index, std::span<const Barrier> group) {
     Stream::Arrival arrival = stream_.kept(index);
-    std::vector<Rows> all;
+    std::vector<SampleRows> all;
     size_t step = stream_.next();
     for (const Barrier& barrier : group) {
       stream_.go_on(arrival, step, barrier.step);
@@ -426,13 +331,13 @@ class Walk::Impl {
   }
 
   /// Rows that are routed now need not be those that were: of an expert's there is no original.
-  Rows gather_rows(const Barrier& barrier, const Stream::Arrival& arrival, const Tensor& original,
-                   const Sample& sample) const {
+  SampleRows gather_rows(const Barrier& barrier, const Stream::Arrival& arrival, const Tensor& original,
+                         const Sample& sample) const {
     const Frame& frame = arrival.frame;
     const Tensor& value = plan_.read(barrier.value, frame);
     const Routing* routing = routed_.find(barrier);
     if (routing == nullptr) {
-      return gather(value, original, passing(arrival, barrier.value), sample);
+      return calibration::gather_rows(value, original, passing(arrival, barrier.value), sample);
     }
     const std::vector<float> by_row =
         weigh_rows(rows_of(plan_.read(routing->all, frame)), passing(arrival, routing->all), sample);
@@ -457,7 +362,7 @@ class Walk::Impl {
   }
 
   /// Not while samples run.
-  void check_finite(const Rows& rows, size_t sample, const Barrier& barrier) {
+  void check_finite(const SampleRows& rows, size_t sample, const Barrier& barrier) {
     if (!rows.finite) {
       throw explain_broken(plan_, samples_[sample], barrier.value, barrier.step)
           .within(fmt::format("calibration sample {}", sample));
