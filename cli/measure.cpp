@@ -26,7 +26,7 @@ std::string find_model(const std::string& model) {
   if (!folder) {
     return model;
   }
-  const std::string first = (folder->path / folder->models.front()).string();
+  std::string first = (folder->path / folder->models.front()).string();
   if (folder->models.size() > 1) {
     throw Error(Kind::usage, "{}: is a folder of {} models: measure one, {}", model, folder->models.size(), first);
   }
