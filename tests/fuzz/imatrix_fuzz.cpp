@@ -24,8 +24,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       }
     }
     for (const auto& [name, sums] : matrix.entries) {
-      for (int64_t matrix = 0; matrix < sums.matrices(); ++matrix) {
-        for (const float mean : sums.means(matrix)) {
+      for (int64_t i = 0; i < sums.matrices(); ++i) {
+        for (const float mean : sums.means(i)) {
           if (!(mean >= 0)) {
             throw terse::Error(terse::Kind::internal, "a mean of {}", mean);
           }
