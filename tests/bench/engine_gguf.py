@@ -1,4 +1,10 @@
-"""Rows of engine.py that llama.cpp's tools judge: llama-perplexity's KL divergence and perplexity, of the tokens in each window's second half."""
+"""Rows of engine.py on GGUF files.
+
+llama-perplexity judges blocks of 32: KL divergence and perplexity of the tokens in each window's second half. llama.cpp rounds the inputs of K-quants to 8 bits in
+blocks of 256, which alone costs about half of what Q4_K_M does, in either file: K-quants are judged by their weights, `terse eval` computing in f32 over every token.
+"""
+
+import json
 
 from encodings_like import encodings_like
 from figures import Figure, needs
@@ -23,7 +29,10 @@ class Model:
         self.llama_cpp = LlamaCpp(self.options.tools)
         folder = getattr(self.options, option)
         self.file = context.once(f"{option}.gguf", lambda out: terse("convert", folder, "-o", out, "--dtype", "f16"))
-        self.divergence = Divergence(self.llama_cpp, self.file, self.options.evaluation, self.options.eval_windows, context.path(f"{option}.logits"))
+
+    def divergence(self):
+        logits = self.context.path(f"{self.option}.logits")
+        return Divergence(self.llama_cpp, self.file, self.options.evaluation, self.options.eval_windows, logits)
 
     def importance(self):
         windows = self.options.windows
@@ -39,14 +48,21 @@ class Model:
         measured([TERSE, "compress", self.file, "-o", out, "--force", "--quiet", "--threads", THREADS, *arguments, *self.context.calibrated()])
         return out
 
-    def against(self, theirs, ours, what, target):
-        divergence, perplexity = self.divergence.figures(ours)
-        peers_divergence, peers_perplexity = self.context.remembered(theirs.name, lambda: self.divergence.figures(theirs))
+    def judge_by_weights(self, file):
+        """(divergence, perplexity) over the first 8 windows, every token."""
+        report = self.context.path("eval.json")
+        terse("eval", file, "--reference", self.file, "--data", self.options.evaluation, "--samples", 8, "--seq-len", 512, "--report", report, "--quiet")
+        found = json.loads(report.read_text())["evaluation"]
+        return found["kl_mean"], found["perplexity"]
+
+    def against(self, theirs, ours, what, target, judge):
+        divergence, perplexity = judge(ours)
+        peers_divergence, peers_perplexity = self.context.remembered(f"{theirs.name} by {judge.__qualname__}", lambda: judge(theirs))
         yield Figure(f"{what}: KL divergence", divergence, "nats", PEER, peers_divergence, ratio=target)
         yield Figure(f"{what}: perplexity", perplexity, "", PEER, peers_perplexity, ratio=1)
 
 
-def same_types(model, kinds, *options):
+def same_types(model, judge, kinds, *options):
     """Files of the same types, tensor by tensor."""
     for kind, target in kinds.items():
         theirs, like = model.peer(kind, *options), model.context.path("types.txt")
@@ -54,22 +70,25 @@ def same_types(model, kinds, *options):
         ours = model.compress("--encodings", like)
         assert types(ours) == types(theirs), "the files have not the same types"
         name = f"{kind}{' on every linear' if options else ''}, {ours.stat().st_size / 1e6:.1f} MB, {model.option}"
-        yield from model.against(theirs, ours, name, target)
+        yield from model.against(theirs, ours, name, target, judge)
 
 
 def block_types(context):
-    yield from same_types(Model(context, "checkpoint"), BLOCK_TYPES, *EVERY_LINEAR)
+    model = Model(context, "checkpoint")
+    yield from same_types(model, model.divergence().figures, BLOCK_TYPES, *EVERY_LINEAR)
 
 
 def k_quants(context):
-    yield from same_types(Model(context, "wide"), K_QUANTS)
+    model = Model(context, "wide")
+    yield from same_types(model, model.judge_by_weights, K_QUANTS)
 
 
 def sizes(context):
     model = Model(context, "checkpoint")
+    judge = model.divergence().figures
     for kind, (target, options) in SIZES.items():
         theirs = model.peer(kind, *options)
         limit = theirs.stat().st_size
         ours = model.compress("--max-size", f"{limit}B")
         assert ours.stat().st_size <= limit, "the file is larger than --max-size"
-        yield from model.against(theirs, ours, f"--max-size {limit}, that of {kind}", target)
+        yield from model.against(theirs, ours, f"--max-size {limit}, that of {kind}", target, judge)
