@@ -33,7 +33,8 @@ std::vector<ValueId> repeated(const Graph& graph, std::vector<ValueId> weights) 
 /// What files say of one weight after the other. X^T X is made once for weights that stand together.
 class KnownInputs {
  public:
-  explicit KnownInputs(const SavedStatistics& statistics) : statistics_(statistics) {}
+  /// Null: nothing is known of any weight.
+  explicit KnownInputs(const SavedStatistics* statistics) : statistics_(statistics) {}
 
   /// Brings those together that have X^T X in common.
   void sort(const Graph& graph, std::vector<ValueId>& weights) const {
@@ -69,11 +70,14 @@ class KnownInputs {
 
  private:
   const SavedInputs* find_saved(const Value& value) const {
-    const auto found = statistics_.find(value.name);
-    return found == statistics_.end() ? nullptr : &found->second;
+    if (statistics_ == nullptr) {
+      return nullptr;
+    }
+    const auto found = statistics_->find(value.name);
+    return found == statistics_->end() ? nullptr : &found->second;
   }
 
-  const SavedStatistics& statistics_;
+  const SavedStatistics* statistics_;
   std::string owner_;  ///< of `layer_`
   std::optional<calibration::Statistics> layer_;
   std::optional<LayerInputs> inputs_;
@@ -87,7 +91,7 @@ class Visits {
       : graph_(graph), visit_(visit), progress_(progress) {}
 
   /// One by one.
-  void visit_each(std::vector<ValueId> weights, const SavedStatistics& statistics) {
+  void visit_each(std::vector<ValueId> weights, const SavedStatistics* statistics) {
     KnownInputs known(statistics);
     known.sort(graph_, weights);
     double total = 0, done = 0;
@@ -165,7 +169,7 @@ void visit_weights(Model& model, const std::vector<ValueId>& weights, const Sour
                    const WeightVisitor& visit, const ProgressReport& progress) {
   Visits visits(model.graph, visit, progress);
   if (sources.samples == nullptr) {
-    visits.visit_each(weights, sources.statistics == nullptr ? SavedStatistics() : *sources.statistics);
+    visits.visit_each(weights, sources.statistics);
     return;
   }
   calibration::Walk walk(model, *sources.samples, weights);
@@ -182,7 +186,7 @@ void visit_weights(Model& model, const std::vector<ValueId>& weights, const Sour
       std::erase(unmeasured, id);
     }
   }
-  visits.visit_each(unmeasured, {});
+  visits.visit_each(unmeasured, nullptr);
   for (const ValueId id : others) {
     walk.replace(id, model.graph.value(id).constant);
   }
